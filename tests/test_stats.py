@@ -1,0 +1,169 @@
+"""Shares and how well they are known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from tunegate.stats import Interval, NotEnoughData, clustered_share, wilson
+
+COUNTS = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+SMALL_COUNTS = st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+def known(found: Interval | NotEnoughData) -> Interval:
+    """The interval, where there must be one."""
+    assert isinstance(found, Interval)
+    return found
+
+
+@given(COUNTS, st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999]))
+def test_wilson_agrees_with_scipy(counts: tuple[int, int], level: float) -> None:
+    """The limits are SciPy's to nine digits."""
+    passed, n = counts
+    expected = binomtest(passed, n).proportion_ci(confidence_level=level, method="wilson")
+    found = known(wilson(passed, n, level=level))
+    assert found.low == pytest.approx(expected.low, abs=1e-9)
+    assert found.high == pytest.approx(expected.high, abs=1e-9)
+    assert (found.estimate, found.level, found.n, found.clusters) == (passed / n, level, n, None)
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_agrees_with_the_published_examples(passed: int, n: int, low: float, high: float) -> None:
+    """Newcombe (1998), Statistics in Medicine 17:857-872, table I, method 3, to the four digits printed."""
+    found = known(wilson(passed, n))
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+@given(st.floats(0, 1), st.floats(1e-6, 1e12), st.floats(0.01, 0.999999))
+def test_wilson_takes_effective_counts(share: float, n: float, level: float) -> None:
+    """With counts that are not whole the interval holds the estimate and has a width."""
+    found = known(wilson(min(share * n, n), n, level=level))
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    assert found.low < found.high
+
+
+def test_nothing_judged_is_not_enough_data() -> None:
+    """A share of nothing is unknown, and no number."""
+    assert wilson(0, 0) == NotEnoughData("nothing was judged")
+    assert clustered_share([]) == NotEnoughData("nothing was judged")
+    assert clustered_share([(0, 0), (0, 0)]) == NotEnoughData("nothing was judged")
+
+
+@pytest.mark.parametrize(("passed", "n"), [(-1, 4), (5, 4), (math.nan, 4), (1, math.nan), (1, math.inf)])
+def test_impossible_counts_are_refused(passed: float, n: float) -> None:
+    """Counts that no evaluation gives are an error of the caller's, and no interval."""
+    with pytest.raises(ValueError, match="is no share"):
+        wilson(passed, n)
+
+
+def test_impossible_clusters_are_refused() -> None:
+    """A cluster in which more passed than there were is an error of the caller's."""
+    with pytest.raises(ValueError, match="5 of 4 is no share"):
+        clustered_share([(4, 4), (5, 4)])
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.5, 95, math.nan, 1e-17])
+def test_impossible_levels_are_refused(level: float) -> None:
+    """A level of 95 instead of 0.95 is refused, and so is one that would give an interval without width."""
+    with pytest.raises(ValueError, match="level"):
+        wilson(1, 2, level=level)
+    with pytest.raises(ValueError, match="level"):
+        clustered_share([(1, 2)], level=level)
+
+
+@given(st.lists(st.integers(0, 1), min_size=1, max_size=300))
+def test_clusters_of_one_change_nothing(outcomes: list[int]) -> None:
+    """Where every cluster has one member, the limits are those of independent members to the last digit."""
+    plain = known(wilson(sum(outcomes), len(outcomes)))
+    found = known(clustered_share([(outcome, 1) for outcome in outcomes]))
+    assert (found.estimate, found.low, found.high) == (plain.estimate, plain.low, plain.high)
+    assert found.clusters == len(outcomes)
+
+
+@given(st.lists(SMALL_COUNTS, min_size=1, max_size=40))
+def test_clusters_never_narrow_the_interval(clusters: list[tuple[int, int]]) -> None:
+    """The interval has a width, stays within 0 and 1, and is no narrower than with independent members."""
+    found = clustered_share(clusters)
+    n = sum(members for _, members in clusters)
+    if isinstance(found, NotEnoughData):
+        assert n == 0
+        return
+    plain = known(wilson(sum(passed for passed, _ in clusters), n))
+    assert 0 <= found.low <= plain.low + 1e-12
+    assert plain.high - 1e-12 <= found.high <= 1
+    assert found.low < found.high
+    assert (found.n, found.clusters) == (n, sum(members > 0 for _, members in clusters))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 25, 100, 1000])
+@pytest.mark.parametrize("good", [0, 1])
+def test_where_all_passed_clusters_count_as_members(count: int, good: int) -> None:
+    """Where all or none passed, the interval is about that of one member per cluster, or wider."""
+    found = known(clustered_share([(4 * good, 4)] * count))
+    alike = known(wilson(count * good, count))
+    assert found.high - found.low >= alike.high - alike.low
+    assert found.low == pytest.approx(alike.low, abs=0.08 / count**0.5)
+    assert found.high == pytest.approx(alike.high, abs=0.08 / count**0.5)
+
+
+def test_clusters_that_pass_or_fail_as_a_whole_count_once() -> None:
+    """A hundred batches that pass or fail as a whole tell about as much as a hundred answers."""
+    found = known(clustered_share([(4, 4)] * 80 + [(0, 4)] * 20))
+    alike = known(wilson(80, 100))
+    assert (found.low, found.high) == pytest.approx((alike.low, alike.high), abs=0.003)
+
+
+def test_independent_answers_lose_little_in_batches() -> None:
+    """With a thousand batches of independent answers, the width grows by less than 2 percent."""
+    dice = random.Random(5)
+    clusters = [(sum(dice.random() < 0.8 for _ in range(4)), 4) for _ in range(1000)]
+    plain = known(wilson(sum(passed for passed, _ in clusters), 4000))
+    found = known(clustered_share(clusters))
+    assert (found.high - found.low) / (plain.high - plain.low) < 1.02
+
+
+@pytest.mark.parametrize("count", [10, 25, 100, 400])
+def test_a_miss_never_helps(count: int) -> None:
+    """A model with one wrong answer is not given a lower limit that a better one could envy."""
+    perfect = known(clustered_share([(4, 4)] * count))
+    one_miss = known(clustered_share([(4, 4)] * (count - 1) + [(3, 4)]))
+    assert one_miss.low < perfect.low + 0.1 / count
+
+
+SIMULATIONS = 1000
+
+
+@pytest.mark.parametrize("clusters", [10, 40], ids="{} clusters".format)
+@pytest.mark.parametrize("likeness", [0.0, 0.3, 1.0], ids="correlation {}".format)
+@pytest.mark.parametrize("sizes", [(4,), (4, 4, 4, 12)], ids=["equal", "unequal"])
+def test_clustered_intervals_cover_the_truth(clusters: int, likeness: float, sizes: tuple[int, ...]) -> None:
+    """Intervals of 95 percent cover the truth that often, however alike the answers of a batch are.
+
+    0.92 is asked for: outcomes are few where batches pass or fail as a whole, and no interval can then cover
+    exactly 95 percent of them (Brown, Cai and DasGupta 2001). Plain Wilson covers half to three quarters.
+    """
+    dice = np.random.default_rng(20)
+    truth = 0.8
+    members = dice.choice(sizes, (SIMULATIONS, clusters))
+    # Each batch has a share of its own around `truth`, which gives its answers a correlation of `likeness`.
+    if likeness == 1:
+        shares = (dice.random(members.shape) < truth).astype(float)
+    elif likeness:
+        strength = (1 - likeness) / likeness
+        shares = dice.beta(truth * strength, (1 - truth) * strength, members.shape)
+    else:
+        shares = np.full(members.shape, truth)
+    passed = dice.binomial(members, shares)
+    runs = zip(passed.tolist(), members.tolist(), strict=True)
+    intervals = [known(clustered_share(zip(*run, strict=True))) for run in runs]
+    assert sum(found.low <= truth <= found.high for found in intervals) / SIMULATIONS > 0.92
