@@ -1,0 +1,38 @@
+"""What we ask, and of whom: questions, the evals that ask them, and the matrix of models.
+
+questions   Question and Batch
+banks       the bank, which cuts questions into batches whose ids are stable
+layouts     which files a bank lies in; csv_rows, json_rows, parquet_rows read them
+hub         the one function of this room that reaches the network, and only when told to
+evals       what an eval file declares
+sources     what an eval is given: the bank, the schemas, and how much of them to ask
+matrix      models.toml, and the models a command names; fields checks what its tables hold
+"""
+
+from tunegate.cases.banks import Bank
+from tunegate.cases.evals import Case, Eval, eval_of, evaluates
+from tunegate.cases.layouts import read_bank
+from tunegate.cases.matrix import Endpoint, Lab, Limits, Matrix, Model, Role, Selection
+from tunegate.cases.questions import Batch, Question
+from tunegate.cases.sources import Sources
+from tunegate.records import Message
+
+__all__ = [
+    "Bank",
+    "Batch",
+    "Case",
+    "Endpoint",
+    "Eval",
+    "Lab",
+    "Limits",
+    "Matrix",
+    "Message",
+    "Model",
+    "Question",
+    "Role",
+    "Selection",
+    "Sources",
+    "eval_of",
+    "evaluates",
+    "read_bank",
+]

@@ -1,0 +1,137 @@
+"""What an eval is given to ask with: the bank, schemas and tables under fixtures/, and how much of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from tunegate.cases.banks import Bank
+from tunegate.cases.csv_rows import decode_text
+from tunegate.cases.layouts import MMLU, read_bank
+from tunegate.cases.names import list_names, show_path
+from tunegate.cases.questions import Batch
+from tunegate.cases.rows import Place
+from tunegate.errors import CaseFileError
+
+SHOTS_SEED = 0
+"""The worked examples do not move with the seed: a prompt changes with `shots` alone."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Case files, and how much of them a run asks; everything read through it is in `digests()`."""
+
+    fixtures: Path
+    questions: str | Path | None = None
+    """Where the bank is, as `read_bank` takes it; None is `questions` under `fixtures`."""
+    limit: int | Literal["all"] | None = None
+    """None leaves it to the eval how many cases it asks."""
+    seed: int = 0
+    subjects: tuple[str, ...] = ()
+    shots: int = 0
+    download: bool = False
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The questions; found on first use, read when a part is asked for."""
+        return read_bank(self._where, download=self.download)
+
+    def batches(self, *, of: int = 4, sample: int | None = None) -> list[Batch]:
+        """Return the batches this run asks: limit, seed and subjects applied.
+
+        `sample` is how many the eval takes where the run names no limit; None is all of them.
+        """
+        limit = None if self.limit == "all" else self.limit or sample
+        return self.bank.batches(of=of, limit=limit, seed=self.seed, subjects=self.subjects)
+
+    def solved(self, *, of: int = 4) -> list[Batch]:
+        """Return the worked batches a prompt shows: the same ones before every case."""
+        return self.bank.solved(self.shots, of=of, seed=SHOTS_SEED) if self.shots else []
+
+    def schema(self, name: str) -> Mapping[str, Any]:
+        """Return the JSON schema `schemas/<name>.json`, which may be named with or without `.json`.
+
+        Raises:
+            CaseFileError: it is not there, or holds no JSON object.
+        """
+        path, text = self._read(f"schemas/{name.removesuffix('.json')}.json")
+        try:
+            schema = json.loads(text)
+        except json.JSONDecodeError as problem:
+            Place(path, number=problem.lineno).refuse(wanted="JSON", found=problem.msg)
+        except RecursionError:
+            Place(path).refuse(wanted="JSON", found="nesting too deep to be read")
+        if not isinstance(schema, dict):
+            Place(path).refuse(wanted="a JSON object", found=f"a {type(schema).__name__}")
+        return schema
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return the TOML file `name` (a path under `fixtures`, such as `scenarios/refunds.toml`).
+
+        Raises:
+            CaseFileError: it is not there, or is no TOML.
+        """
+        # Imported late: an eval of questions alone reads no TOML.
+        import tomllib
+
+        path, text = self._read(name)
+        try:
+            return tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as problem:
+            Place(path).refuse(wanted="TOML", found=f"a mistake: {problem}")
+
+    def tables(self, pattern: str) -> list[str]:
+        """Return the names of the files under `fixtures` that match a glob, sorted; `table` reads them.
+
+        Raises:
+            CaseFileError: none matches.
+        """
+        found = sorted(path.relative_to(self.fixtures).as_posix() for path in self.fixtures.glob(pattern))
+        if not found:
+            Place(self.fixtures).refuse(wanted=f"files that match {pattern}", found="none")
+        return found
+
+    def digests(self) -> Mapping[str, str]:
+        """Return the SHA-256 (hex) of every case file read so far, by its path under `fixtures`.
+
+        Files of a bank that lies elsewhere are named by the bank's own name and their path inside it.
+        """
+        questions = self.bank.files if "bank" in self.__dict__ else {}
+        named = {f"{self._bank_name}{name}": sha256 for name, sha256 in questions.items()}
+        return dict(sorted({**self._digests, **named}.items()))
+
+    @property
+    def _where(self) -> str | Path:
+        return self.fixtures / "questions" if self.questions is None else self.questions
+
+    @property
+    def _bank_name(self) -> str:
+        if self._where == MMLU:
+            return f"{MMLU}/"
+        path = Path(self._where).absolute()
+        folder = path if path.is_dir() else path.parent
+        try:
+            return f"{folder.relative_to(self.fixtures.absolute()).as_posix()}/"
+        except ValueError:
+            # Where it lies on this machine is nobody's business; and it must not differ between two of them.
+            return f"{path.name}/" if path.is_dir() else ""
+
+    def _read(self, name: str) -> tuple[Path, str]:
+        path = self.fixtures / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise CaseFileError(f"wanted a file under {show_path(self.fixtures)}, found {name!r}")
+        try:
+            content = path.read_bytes()
+        except OSError as problem:
+            there = sorted(entry.name for entry in path.parent.glob("*"))
+            raise CaseFileError(
+                f"no case file {show_path(path)}: {problem.strerror}\n  there are: {list_names(path.name, there)}"
+            ) from problem
+        self._digests[name] = hashlib.sha256(content).hexdigest()
+        return path, decode_text(content, path=path)
