@@ -1,0 +1,21 @@
+"""A real model on this machine behind an OpenAI-compatible API: `tunegate lab serve`.
+
+The lab is a rehearsal. Its models are tiny (135 to 270 million parameters), so what they answer says nothing
+about the models a team would buy. That they really answer, token by token and the same bytes every time, is
+what the shipped recordings are made from.
+
+    models.py      which model, and where its file lies
+    engine.py      llama.cpp with one model in it
+    turns.py       one request at a time, first come first served, and clients that leave
+    chat.py        what a chat request must look like
+    refusals.py    errors in OpenAI's shape
+    relay.py       the way of one request to the engine and of its reply back
+    front.py       HTTP: connections, dispatch, sending
+    routes.py      what is answered where
+    serving.py     all of it together
+"""
+
+from tunegate.lab.models import LabModel
+from tunegate.lab.serving import Lab, run_until_interrupted, serve
+
+__all__ = ["Lab", "LabModel", "run_until_interrupted", "serve"]

@@ -1,0 +1,109 @@
+"""The lab as a whole: engines behind, the front before them, and how both start and stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType, TracebackType
+from typing import Self
+
+from tunegate.errors import LabError
+from tunegate.lab.engine import Engine
+from tunegate.lab.front import NOTICE, Front
+from tunegate.lab.models import LabModel
+from tunegate.lab.relay import Served
+from tunegate.lab.routes import Desk
+
+PORT = 8091
+CONTEXT = 4096
+
+
+class Lab:
+    """A running lab; close it, or use it as a context manager."""
+
+    def __init__(self, served: Sequence[Served], *, host: str, port: int, engines: Sequence[Engine] = ()) -> None:
+        self.names = [row.name for row in served]
+        self.desk = Desk(served)
+        self._engines = list(engines)
+        try:
+            self._front = Front((host, port), self.desk.routes)
+        except OSError as error:
+            raise LabError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        self._thread = threading.Thread(target=self._front.serve_forever, args=(0.05,), name="lab-front", daemon=True)
+        self._thread.start()
+        self.base_url = f"http://{host}:{self._front.server_address[1]}/v1"
+        """What an OpenAI client takes as its base_url."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, hang up, stop the engines; a second time does nothing."""
+        self._front.shutdown()
+        self._front.hang_up()
+        self._front.server_close()
+        self._thread.join()
+        for engine in self._engines:
+            engine.close()
+        self._engines.clear()
+
+
+def serve(
+    models: Sequence[LabModel],
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    context: int = CONTEXT,
+    threads: int | None = None,
+) -> Lab:
+    """Load every model, then listen: whoever can connect is answered at full speed.
+
+    `context` is in tokens and for each model; port 0 takes any free one.
+    """
+    names = [model.name for model in models]
+    if not names or len(set(names)) < len(names):
+        raise LabError(f"the lab needs models with different names, got: {', '.join(names) or 'none'}")
+    engines = [Engine(model, context=context, threads=threads) for model in models]
+    served = [Served(model.name, engine.address) for model, engine in zip(models, engines, strict=True)]
+    return Lab(served, host=host, port=port, engines=engines)
+
+
+def run_until_interrupted(
+    models: Sequence[LabModel],
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    context: int = CONTEXT,
+    threads: int | None = None,
+) -> int:
+    """Serve until SIGINT or SIGTERM and return the exit status: 130 or 0. For the main thread."""
+    stopped = threading.Event()
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        started = time.perf_counter()
+        with serve(models, host=host, port=port, context=context, threads=threads) as lab:
+            took_s = time.perf_counter() - started
+            sys.stdout.write(
+                f"tunegate lab: {NOTICE}\n"
+                f"tunegate lab: ready in {took_s:.1f} s at {lab.base_url} with {', '.join(lab.names)}\n"
+            )
+            sys.stdout.flush()
+            stopped.wait()
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+    return 130 if received[0] == signal.SIGINT else 0
