@@ -1,0 +1,72 @@
+"""The table says what was counted, and of how many."""
+
+from __future__ import annotations
+
+from tunegate.records import Cell, Check, Record, Reply
+from tunegate.report import Tally, render_table
+from tunegate.stats import Interval, wilson
+
+
+def record(case: str, *passed: bool | None, model: str = "m", repeat: int = 1, state: str = "answered") -> Record:
+    checks = tuple(Check("answers", one, question=number) for number, one in enumerate(passed, 1))
+    cell = Cell("format", case, "s", model, repeat)
+    return Record(cell, state, checks, reply=Reply("x"), latency_s=1.0, source="cassette")  # type: ignore[arg-type]
+
+
+def tally_of(*records: Record) -> Tally:
+    tally = Tally()
+    for one in records:
+        tally.add(one)
+    return tally
+
+
+def test_shares_count_checks_not_cases() -> None:
+    """Two cases of two answers each are four answers in two clusters."""
+    share = tally_of(record("a", True, False), record("b", True, True)).evals["format"]["m"].share("answers")
+    assert isinstance(share, Interval)
+    assert (share.estimate, share.n, share.clusters) == (0.75, 4, 2)
+
+
+def test_repeats_of_a_case_are_one_cluster() -> None:
+    """Asking the same again does not make the sample larger than its cases."""
+    share = tally_of(record("a", True), record("a", True, repeat=2), record("b", False)).evals["format"]["m"]
+    interval = share.share("answers")
+    assert isinstance(interval, Interval)
+    assert (interval.n, interval.clusters) == (3, 2)
+
+
+def test_one_check_a_case_is_plain_wilson() -> None:
+    """Without clusters to speak of, the interval is Wilson's."""
+    share = tally_of(*(record(f"c{n}", n % 3 == 0) for n in range(30))).evals["format"]["m"].share("answers")
+    plain = wilson(10, 30)
+    assert isinstance(share, Interval)
+    assert isinstance(plain, Interval)
+    assert (share.low, share.high) == (plain.low, plain.high)
+
+
+def test_what_could_not_be_judged_is_in_no_denominator() -> None:
+    """A check without its premise is not counted; a metric that was never judged has no line."""
+    model = tally_of(record("a", None), record("b", True)).evals["format"]["m"]
+    share = model.share("answers")
+    assert isinstance(share, Interval)
+    assert share.n == 1
+    assert not any("answers" in line for line in render_table(tally_of(record("a", None))))
+
+
+def test_errors_are_counted_and_not_scored() -> None:
+    """An error of ours shows among the states and in no share."""
+    lines = render_table(tally_of(record("a", True), record("b", state="error")))
+    assert any("2 cases, 1 answered, 1 error" in line for line in lines)
+    assert any(line.split()[:4] == ["answers", "m", "1", "100.0"] for line in lines)
+
+
+def test_order_of_records_does_not_matter() -> None:
+    """Workers report in any order; the table is the same."""
+    records = [record(f"c{n}", n % 2 == 0, model=model) for n in range(6) for model in ("x", "y")]
+    assert render_table(tally_of(*records)) == render_table(tally_of(*reversed(records)))
+
+
+def test_table_fits_a_terminal() -> None:
+    """With names of usual length a line is at most 80 characters wide."""
+    lines = render_table(tally_of(*(record(f"c{n}", True, model="smollm2-135m") for n in range(9))))
+    assert max(map(len, lines)) <= 80

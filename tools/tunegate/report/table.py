@@ -1,0 +1,106 @@
+"""The table at the end of a run: model x metric with n, share and interval."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tunegate.records import SCORED, Record
+from tunegate.stats import Interval, NotEnoughData, clustered_share
+
+
+@dataclass
+class ModelTally:
+    """What one model did in one eval, kept small: counts by case, not the records."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    cases: set[str] = field(default_factory=set)
+    metrics: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """metric -> case -> [passed, judged]: a case is one cluster, over its questions and its repeats."""
+    latencies_s: list[float] = field(default_factory=list)
+    first_tokens_s: list[float] = field(default_factory=list)
+
+    def share(self, metric: str) -> Interval | NotEnoughData:
+        """Return the share of checks passed with its 95 % interval, clustered by case."""
+        return clustered_share((passed, judged) for passed, judged in self.metrics.get(metric, {}).values())
+
+    def running_share(self, metric: str) -> float | None:
+        """Return the bare share so far, for a progress line; None before anything was judged."""
+        counts = self.metrics.get(metric, {}).values()
+        judged = sum(count[1] for count in counts)
+        return sum(count[0] for count in counts) / judged if judged else None
+
+
+class Tally:
+    """Counts records as they come, by eval and model, in the order in which they first came."""
+
+    def __init__(self) -> None:
+        self.evals: dict[str, dict[str, ModelTally]] = defaultdict(dict)
+        self.records = 0
+
+    def add(self, record: Record) -> None:
+        """Count one record; what was not scored counts in the states only."""
+        self.records += 1
+        models = self.evals[record.cell.eval]
+        model = models.setdefault(record.cell.model, ModelTally())
+        model.states[record.state] += 1
+        model.cases.add(record.cell.case)
+        if record.state not in SCORED:
+            return
+        for check in record.checks:
+            if check.passed is None:
+                continue
+            count = model.metrics.setdefault(check.name, {}).setdefault(record.cell.case, [0, 0])
+            count[0] += check.passed
+            count[1] += 1
+        if record.latency_s is not None:
+            model.latencies_s.append(record.latency_s)
+        if record.first_token_s is not None:
+            model.first_tokens_s.append(record.first_token_s)
+
+
+def render_table(tally: Tally) -> list[str]:
+    """Return the lines of the table, 80 columns wide where the models' names allow it."""
+    lines: list[str] = []
+    for eval_name, models in tally.evals.items():
+        lines += _render_eval(eval_name, models)
+    return lines
+
+
+def _render_eval(eval_name: str, models: dict[str, ModelTally]) -> Iterator[str]:
+    names = sorted(models)
+    metrics = _in_order(metric for name in names for metric in models[name].metrics)
+    first = max([len(eval_name), *map(len, metrics)])
+    second = max(len("model"), *map(len, names))
+    yield f"{eval_name:{first}}  {'model':{second}}  {'n':>6}  {'share':>7}  95 % interval"
+    for metric in metrics:
+        label = metric
+        for name in names:
+            yield f"{label:{first}}  {name:{second}}  {_render_share(models[name].share(metric))}"
+            label = ""
+    yield ""
+    for name in names:
+        yield f"{'':{first}}  {name:{second}}  {_render_states(models[name])}"
+    yield ""
+
+
+def _render_share(share: Interval | NotEnoughData) -> str:
+    if isinstance(share, NotEnoughData):
+        return f"{'-':>6}  {'-':>7}  {share.reason}"
+    return f"{share.n:>6g}  {100 * share.estimate:>5.1f} %  {100 * share.low:>5.1f} - {100 * share.high:.1f} %"
+
+
+def _render_states(model: ModelTally) -> str:
+    parts = [f"{len(model.cases)} cases"]
+    parts += [f"{count} {state}" for state, count in model.states.most_common()]
+    if model.latencies_s:
+        parts.append(f"median {statistics.median(model.latencies_s):.2f} s")
+    if model.first_tokens_s:
+        parts.append(f"first token {statistics.median(model.first_tokens_s):.2f} s")
+    return ", ".join(parts)
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

@@ -1,0 +1,65 @@
+"""Where a run came from: the commit, whether it was changed since, and the versions that ran it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("openai", "jsonschema", "pytest", "pytest-benchmark", "pytest-xdist", "vcrpy")
+
+
+@dataclass(frozen=True)
+class CodeState:
+    """The commit of the checkout and whether tracked files differ from it; None where there is no checkout."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+def code_state(root: Path) -> CodeState:
+    """Ask git about the checkout at `root`."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return CodeState(None, None)
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return CodeState(commit.strip(), None if changes is None else bool(changes.strip()))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, tunegate and the packages whose behaviour could change a run."""
+    from tunegate import __version__
+
+    found = {"python": platform.python_version(), "tunegate": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 (hex) of every file below `folder` that a person wrote, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # the arguments are ours
+            ["git", "-C", str(root), *arguments],  # noqa: S607  # whichever git the user has
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
