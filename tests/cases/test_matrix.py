@@ -198,7 +198,7 @@ ROW = '[models.a]\nendpoint = "lab"\nrole = "candidate"\n'
         ),
         (
             ENDPOINT + ROW + '[models.b]\nendpoint = "lab"\nrole = "teacher"\nmodel = "a"',
-            r"models\.b: wanted another model, endpoint or body than each other row, found the same request",
+            r"models\.b: wanted another model, endpoint, body or number of shots .*, found the same request",
         ),
         ("[models.a]\n[models.a]", "wanted TOML, found a mistake: .*line 2"),
         ("a = " + "[" * 10_000, "wanted TOML, found a mistake"),

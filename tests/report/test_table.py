@@ -45,12 +45,13 @@ def test_one_check_a_case_is_plain_wilson() -> None:
 
 
 def test_what_could_not_be_judged_is_in_no_denominator() -> None:
-    """A check without its premise is not counted; a metric that was never judged has no line."""
+    """A check without its premise is not counted; a metric that was never judged says so."""
     model = tally_of(record("a", None), record("b", True)).evals["format"]["m"]
     share = model.share("answers")
     assert isinstance(share, Interval)
     assert share.n == 1
-    assert not any("answers" in line for line in render_table(tally_of(record("a", None))))
+    (line,) = [line for line in render_table(tally_of(record("a", None))) if line.startswith("answers")]
+    assert line.split()[:4] == ["answers", "m", "-", "-"]
 
 
 def test_errors_are_counted_and_not_scored() -> None:
@@ -64,6 +65,13 @@ def test_order_of_records_does_not_matter() -> None:
     """Workers report in any order; the table is the same."""
     records = [record(f"c{n}", n % 2 == 0, model=model) for n in range(6) for model in ("x", "y")]
     assert render_table(tally_of(*records)) == render_table(tally_of(*reversed(records)))
+
+
+def test_models_stand_in_the_order_of_the_matrix() -> None:
+    """The order is given; what it does not name comes after it."""
+    records = [record("c", True, model=model) for model in ("a", "b", "c")]
+    shown = [line.split() for line in render_table(tally_of(*records), order=["c", "a"]) if "100.0" in line]
+    assert [words[1] if words[0] == "answers" else words[0] for words in shown] == ["c", "a", "b"]
 
 
 def test_table_fits_a_terminal() -> None:

@@ -77,6 +77,8 @@ class Model:
     examples: int | None = None
     """Training examples; 0 is untrained, None where nobody said."""
     training_seed: int | None = None
+    shots: int | None = None
+    """Solved examples before each question: a long prompt is part of what is compared. None leaves it to the run."""
     asks_for: str | None = None
     body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Merged into each request's body."""
@@ -217,6 +219,7 @@ _MODEL = {
     "base": TEXT,
     "examples": COUNT,
     "training_seed": COUNT,
+    "shots": COUNT,
     "model": TEXT,
     "body": BODY,
     "lab": Field(dict),
@@ -247,6 +250,7 @@ def _model(name: str, row: object, *, endpoints: Mapping[str, Endpoint], spot: S
         base=values.get("base"),
         examples=values.get("examples"),
         training_seed=values.get("training_seed"),
+        shots=values.get("shots"),
         asks_for=values.get("model"),
         body=values.get("body", {}),
         lab=Lab(**lab) if lab is not None else None,
@@ -257,11 +261,17 @@ def _refuse_twins(models: Iterable[Model], *, spot: Spot) -> None:
     first: dict[tuple[str, ...], str] = {}
     for model in models:
         endpoint = model.endpoint
-        asked = (endpoint.base_url, endpoint.key_env or "", model.model, canonical_json(model.body))
+        asked = (
+            endpoint.base_url,
+            endpoint.key_env or "",
+            model.model,
+            canonical_json(model.body),
+            str(model.shots),
+        )
         if asked in first:
             # Both rows would share their recordings and be compared with themselves.
             (spot / "models" / model.name).refuse(
-                wanted="another model, endpoint or body than each other row",
+                wanted="another model, endpoint, body or number of shots than each other row",
                 found=f"the same request as models.{first[asked]!r}: {model.model!r} at {endpoint.base_url}",
             )
         first[asked] = model.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,15 @@ class Sources:
     def solved(self, *, of: int = 4) -> list[Batch]:
         """Return the worked batches a prompt shows: the same ones before every case."""
         return self.bank.solved(self.shots, of=of, seed=SHOTS_SEED) if self.shots else []
+
+    def with_shots(self, shots: int) -> Sources:
+        """Return the same sources with another number of worked examples; what was read need not be read again."""
+        if shots == self.shots:
+            return self
+        other = replace(self, shots=shots)
+        object.__setattr__(other, "_digests", self._digests)
+        other.__dict__["bank"] = self.bank
+        return other
 
     def schema(self, name: str) -> Mapping[str, Any]:
         """Return the JSON schema `schemas/<name>.json`, which may be named with or without `.json`.

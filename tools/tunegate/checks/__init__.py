@@ -6,7 +6,7 @@ Pure: no file, no clock, no network. An eval builds its `Check`s from these part
 from __future__ import annotations
 
 from tunegate.checks.json_reply import JsonReply, judge_json
-from tunegate.checks.json_text import MAX_DEPTH, JsonText, read_json
+from tunegate.checks.json_text import MAX_DEPTH, JsonText, brief, kind_of, read_json
 from tunegate.checks.recovery import recover_json
 from tunegate.checks.shape import Problem, Shape
 from tunegate.records import Check, Reply
@@ -19,7 +19,9 @@ __all__ = [
     "Problem",
     "Reply",
     "Shape",
+    "brief",
     "judge_json",
+    "kind_of",
     "read_json",
     "recover_json",
 ]

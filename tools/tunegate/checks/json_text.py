@@ -133,3 +133,15 @@ def _describe_error(error: json.JSONDecodeError) -> str:
 
 def _quote_start(text: str) -> str:
     return ascii(text if len(text) <= _QUOTED else text[:_QUOTED] + "...")
+
+
+def kind_of(value: object) -> str:
+    """Return what JSON calls the type of `value`, with its article."""
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def brief(value: object, *, length: int = 200) -> str:
+    """Return `value` as JSON for people to read, cut to `length` characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

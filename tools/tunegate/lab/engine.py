@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from http.client import HTTPConnection, HTTPException
-from importlib import import_module
+from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
 from tunegate.errors import LabError
@@ -44,6 +46,7 @@ class Engine:
             self._server: Any = llama.Server(params)
         except (RuntimeError, OSError) as error:
             raise LabError(f"llama.cpp cannot serve {model.name} from {path.name}: {error}") from error
+        self.fingerprint = fingerprint_of(path, model.chat_template)
         host, _, port = self._server.listening_address.removeprefix("http://").rpartition(":")
         self.address: tuple[str, int] = (host, int(port))
         self._prime()
@@ -63,6 +66,18 @@ class Engine:
             raise LabError(f"llama.cpp loaded a model and then did not answer: {error}") from error
         finally:
             connection.close()
+
+
+def fingerprint_of(path: Path, chat_template: str | None) -> str:
+    """Name what decides the bytes of a reply: llama.cpp's build, the weights and the template.
+
+    The same name on two recordings means that the same request would have had the same reply.
+    """
+    digest = hashlib.sha256(f"{metadata.version('xllamacpp')}\n{chat_template or ''}".encode())
+    with path.open("rb") as weights:
+        while piece := weights.read(1 << 20):
+            digest.update(piece)
+    return f"fp_{digest.hexdigest()[:10]}"
 
 
 def count_threads() -> int:

@@ -31,6 +31,8 @@ class Served:
     name: str
     address: tuple[str, int]
     extra: Mapping[str, object] = field(default_factory=dict)
+    fingerprint: str | None = None
+    """What replies call `system_fingerprint`; None keeps llama.cpp's own, which names no weights."""
 
 
 class Call:
@@ -38,6 +40,7 @@ class Call:
 
     def __init__(self, served: Served, request: ChatRequest, *, silence_s: float) -> None:
         self._name = served.name
+        self._fingerprint = served.fingerprint
         self._body = json.dumps(
             # Last wins: no client may switch on the prompt cache, or another name's adapter.
             {**API_DEFAULTS, **request.fields, "model": served.name, "cache_prompt": False, **served.extra}
@@ -113,6 +116,8 @@ class Call:
     def _rename(self, reply: dict[str, object]) -> dict[str, object]:
         if "model" in reply:
             reply["model"] = self._name
+        if "system_fingerprint" in reply and self._fingerprint is not None:
+            reply["system_fingerprint"] = self._fingerprint
         return {key: value for key, value in reply.items() if key not in OWN_KEYS}
 
     def _rename_event(self, event: bytes) -> bytes:

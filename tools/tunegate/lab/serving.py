@@ -72,7 +72,10 @@ def serve(
     if not names or len(set(names)) < len(names):
         raise LabError(f"the lab needs models with different names, got: {', '.join(names) or 'none'}")
     engines = [Engine(model, context=context, threads=threads) for model in models]
-    served = [Served(model.name, engine.address) for model, engine in zip(models, engines, strict=True)]
+    served = [
+        Served(model.name, engine.address, fingerprint=engine.fingerprint)
+        for model, engine in zip(models, engines, strict=True)
+    ]
     return Lab(served, host=host, port=port, engines=engines)
 
 

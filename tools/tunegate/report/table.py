@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tunegate.records import SCORED, Record
@@ -50,9 +50,10 @@ class Tally:
         if record.state not in SCORED:
             return
         for check in record.checks:
+            cases = model.metrics.setdefault(check.name, {})
             if check.passed is None:
                 continue
-            count = model.metrics.setdefault(check.name, {}).setdefault(record.cell.case, [0, 0])
+            count = cases.setdefault(record.cell.case, [0, 0])
             count[0] += check.passed
             count[1] += 1
         if record.latency_s is not None:
@@ -61,16 +62,21 @@ class Tally:
             model.first_tokens_s.append(record.first_token_s)
 
 
-def render_table(tally: Tally) -> list[str]:
-    """Return the lines of the table, 80 columns wide where the models' names allow it."""
+def render_table(tally: Tally, *, order: Sequence[str] = ()) -> list[str]:
+    """Return the lines of the table, 80 columns wide where the models' names allow it.
+
+    Models stand in the given order, those that it does not name after it by name: never in the order in which
+    workers happened to report.
+    """
+    places = {name: place for place, name in enumerate(order)}
     lines: list[str] = []
-    for eval_name, models in tally.evals.items():
-        lines += _render_eval(eval_name, models)
+    for eval_name, models in sorted(tally.evals.items()):
+        names = sorted(models, key=lambda name: (places.get(name, len(places)), name))
+        lines += _render_eval(eval_name, models, names=names)
     return lines
 
 
-def _render_eval(eval_name: str, models: dict[str, ModelTally]) -> Iterator[str]:
-    names = sorted(models)
+def _render_eval(eval_name: str, models: Mapping[str, ModelTally], *, names: Sequence[str]) -> Iterator[str]:
     metrics = _in_order(metric for name in names for metric in models[name].metrics)
     first = max([len(eval_name), *map(len, metrics)])
     second = max(len("model"), *map(len, names))

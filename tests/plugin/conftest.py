@@ -1,0 +1,105 @@
+"""A small project of its own for each test: the shipped format eval, two subjects, two models, no recordings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunegate.records import Record
+from tunegate.runs import read_records, read_run
+from tunegate.testing import Scripted, ScriptedEndpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run of the harness ended."""
+
+    status: int
+    out: str
+
+    def line(self, start: str) -> str:
+        """Return the first line that starts with `start`."""
+        found = [line for line in self.out.splitlines() if line.strip().startswith(start)]
+        assert found, f"no line starts with {start!r} in:\n{self.out}"
+        return found[0].strip()
+
+
+class Project:
+    """A folder laid out like the house, and a way to run pytest in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Result:
+        """Run pytest in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            cwd=cwd or self.root,
+            env={**os.environ, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "COLUMNS": "120", **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout + done.stderr)
+
+    def records(self, run: str) -> list[Record]:
+        """Return the records of a run, in an order that does not depend on the workers."""
+        found = read_records(self.root / "reports" / "runs" / run)
+        return sorted(found, key=lambda record: (record.cell.model, record.cell.case, record.cell.repeat))
+
+    def header(self, run: str) -> dict[str, Any]:
+        """Return the run.json of a run."""
+        return read_run(self.root / "reports" / "runs" / run)
+
+    def cassette(self, model: str) -> Path:
+        """Return the place of a model's recordings in the format eval."""
+        return self.root / "cassettes" / "format" / f"{model}.json"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ScriptedEndpoint]:
+    """An endpoint that answers right, except model `prose`, which wraps its list in words."""
+    with ScriptedEndpoint(answer) as running:
+        yield running
+
+
+def answer(body: Mapping[str, Any]) -> Scripted | str:
+    """Every question of the project has 2 as its right option, unless it says otherwise."""
+    text = json.dumps([{str(number): "2"} for number in range(1, 5)])
+    return f"Here you are: {text}" if body["model"] == "prose" else text
+
+
+@pytest.fixture
+def project(tmp_path: Path, endpoint: ScriptedEndpoint) -> Project:
+    """A project whose matrix asks the scripted endpoint."""
+    shutil.copytree(ROOT / "evals", tmp_path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "fixtures" / "schemas", tmp_path / "fixtures" / "schemas")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    for part, count in (("test", 12), ("dev", 8)):
+        folder = tmp_path / "fixtures" / "questions" / part
+        folder.mkdir(parents=True)
+        for subject in ("colours", "sums"):
+            rows = [f"{part} {subject} {n}?,{n},{n + 1},{n + 2},{n + 3},B" for n in range(count)]
+            (folder / f"{subject}_{part}.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "fixtures" / "models.toml").write_text(
+        f'[endpoints.here]\nbase_url = "{endpoint.base_url}"\n'
+        '[models.plain]\nendpoint = "here"\nrole = "baseline"\n'
+        '[models.prose]\nendpoint = "here"\nrole = "candidate"\n'
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.pytest]\ntestpaths = ["evals"]\naddopts = ["--import-mode=importlib"]\nstrict = true\n'
+        f'pythonpath = ["{ROOT / "tools"}"]\nfilterwarnings = ["error"]\n'
+    )
+    return Project(tmp_path)

@@ -1,0 +1,37 @@
+"""The plan of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tunegate.cases import Eval, Matrix, Sources
+from tunegate.session import plan_cells
+
+
+@dataclass(frozen=True)
+class Asked:
+    id: str
+    subject: str = "s"
+
+
+def test_plan_is_models_by_cases_by_repeats() -> None:
+    """Every model gets every case as often as asked; the first repeat's name does not depend on how many follow."""
+    eval_ = Eval("e", cases=lambda sources: [Asked("s-01"), Asked("s-02")], prompt=lambda case, sources: [])
+    models = [Matrix.unlisted(name, base_url="http://h/v1") for name in ("a", "b")]
+    sources = Sources(Path("fixtures"), shots=2)
+    once = plan_cells(eval_, sources, models=models, repeats=1, temperature=0.5)
+    twice = plan_cells(eval_, sources, models=models, repeats=2, temperature=0.5)
+    assert [planned.id for planned in once] == ["s-01-a", "s-02-a", "s-01-b", "s-02-b"]
+    assert [planned.id for planned in twice][:3] == ["s-01-a", "s-01-a-r2", "s-02-a"]
+    assert {planned.id for planned in once} <= {planned.id for planned in twice}
+    assert (once[0].cell.temperature, once[0].cell.shots, once[0].cell.eval) == (0.5, 2, "e")
+
+
+def test_row_of_the_matrix_may_fix_its_shots() -> None:
+    """A baseline with a long prompt stands beside a candidate without one, in one run."""
+    eval_ = Eval("e", cases=lambda sources: [Asked("s-01")], prompt=lambda case, sources: [])
+    free = Matrix.unlisted("free", base_url="http://h/v1")
+    models = [free, replace(free, name="long", shots=3)]
+    plan = plan_cells(eval_, Sources(Path("fixtures"), shots=1), models=models, repeats=1, temperature=0.0)
+    assert [planned.cell.shots for planned in plan] == [1, 3]

@@ -1,0 +1,100 @@
+"""What a process needs to run its items: made when the first of them is collected, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+
+import pytest
+
+from tunegate.cases import Matrix, Model, Sources
+from tunegate.cassettes import Library, Redactor
+from tunegate.checks import Shape
+from tunegate.pytest_plugin.options import Options, read_options
+from tunegate.session import Planned, RecordMode, Session, choose_models, plan_cells
+from tunegate.session.asking import secrets_of
+
+
+class Harness:
+    """The options of this process and, made on demand, everything that they describe."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.options: Options = read_options(config)
+        self.planned = 0
+        """Items that this process collected and kept after every selection."""
+
+    @property
+    def mode(self) -> RecordMode:
+        mode: RecordMode = self.options.record  # type: ignore[assignment]  # argparse allows these three only
+        return mode
+
+    @cached_property
+    def sources(self) -> Sources:
+        options = self.options
+        return Sources(
+            fixtures=options.fixtures,
+            questions=options.questions or options.fixtures / "questions",
+            limit=options.limit,
+            seed=options.seed,
+            subjects=options.subjects,
+            shots=options.shots,
+            download=options.record != "none",
+        )
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        return Matrix.load(self.options.fixtures / "models.toml")
+
+    @cached_property
+    def library(self) -> Library:
+        secrets = secrets_of(model.endpoint for model in self.matrix.models)
+        return Library(self.options.cassettes, redactor=Redactor(secrets))
+
+    @cached_property
+    def models(self) -> list[Model]:
+        return choose_models(
+            self.matrix,
+            self.options.models,
+            library=self.library,
+            recording=self.options.record != "none",
+            base_url=self.options.base_url,
+            key_env=self.options.key_env,
+        )
+
+    @cached_property
+    def session(self) -> Session:
+        return Session(self.library, mode=self.mode)
+
+    @cached_property
+    def schema(self) -> Callable[[str], Shape]:
+        """Return a function that compiles the schema of a name once."""
+        return lru_cache(maxsize=None)(lambda name: Shape(self.sources.schema(name)))
+
+    def plan(self, test: object) -> list[Planned]:
+        """Return the planned cells of an eval's test function."""
+        return plan_cells(
+            test.tunegate_eval,  # type: ignore[attr-defined]  # the caller has looked
+            self.sources,
+            models=self.models,
+            repeats=self.options.repeat,
+            temperature=self.options.temperature,
+        )
+
+    def check(self) -> None:
+        """Look early at what the command line named, so that a typing error costs nothing.
+
+        Raises:
+            TunegateError: a model, a place of questions or a subject that does not exist.
+        """
+        if self.options.models:
+            _ = self.models
+        if self.options.questions or self.options.subjects:
+            self.sources.batches()
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "session" in self.__dict__:
+            self.session.close()
+
+
+HARNESS = pytest.StashKey[Harness]()

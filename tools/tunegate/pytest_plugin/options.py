@@ -1,0 +1,220 @@
+"""The command line of a run. Every default stands in its help."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentTypeError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the ini file asked for."""
+
+    models: tuple[str, ...]
+    record: str
+    repeat: int
+    temperature: float
+    shots: int
+    max_tokens: int | None
+    stream: bool
+    questions: str | None
+    limit: int | Literal["all"] | None
+    seed: int
+    subjects: tuple[str, ...]
+    base_url: str | None
+    key_env: str
+    run: str | None
+    fail_on_miss: bool
+    fixtures: Path
+    cassettes: Path
+    runs: Path
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare tunegate's options and the three folders as ini settings."""
+    group = parser.getgroup("tunegate", "tunegate: whom to ask, what, how often, and whether the network is used")
+    add = group.addoption
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="model or glob over fixtures/models.toml; repeatable; a name that is not listed is asked at --base-url "
+        "(default: every candidate and baseline listed)",
+    )
+    add(
+        "--record",
+        choices=("none", "missing", "all"),
+        default="none",
+        help="ask the endpoint for what has no recording (missing) or for everything (all); default: none, "
+        "nothing reaches the network",
+    )
+    add(
+        "--repeat",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="ask every case N times, each repeat with a recording of its own (default: 1)",
+    )
+    add("--temperature", type=_temperature, default=0.0, metavar="T", help="sampling temperature (default: 0)")
+    add(
+        "--shots",
+        type=_natural,
+        default=0,
+        metavar="K",
+        help="put K solved batches from the dev part before the question, unless the matrix says otherwise (default: 0)",
+    )
+    add(
+        "--max-tokens",
+        type=_positive,
+        default=None,
+        metavar="N",
+        help="cut replies at N tokens (default: what the eval says)",
+    )
+    add(
+        "--stream",
+        action="store_true",
+        default=True,
+        help="stream replies, so that first tokens are timed (default)",
+    )
+    add("--no-stream", action="store_false", dest="stream", help="ask for whole replies instead")
+    add(
+        "--questions",
+        default=None,
+        metavar="WHERE",
+        help="folder or file in MMLU's layout, parquet or JSONL, or `mmlu` (default: the bank in fixtures/questions)",
+    )
+    add(
+        "--limit",
+        type=_limit,
+        default=None,
+        metavar="N",
+        help="take a seeded sample of N cases, or `all`; larger ones contain smaller (default: the eval's)",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="seed of the sample that --limit takes (default: 0)")
+    add(
+        "--subject",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="take only these subjects; repeatable (default: all)",
+    )
+    add(
+        "--base-url",
+        default=None,
+        metavar="URL",
+        help="where models are asked that fixtures/models.toml does not list (default: OPENAI_BASE_URL)",
+    )
+    add(
+        "--key-env",
+        default="OPENAI_API_KEY",
+        metavar="VARIABLE",
+        help="environment variable that holds the key for --base-url (default: OPENAI_API_KEY)",
+    )
+    add(
+        "--run",
+        default=None,
+        metavar="NAME",
+        help="name of the run's folder (default: time and process number)",
+    )
+    add(
+        "--fail-on-miss",
+        action="store_true",
+        default=False,
+        help="let a wrong answer fail its item (default: it is `missed`, a measurement)",
+    )
+    parser.addini("tunegate_fixtures", "folder of the case files (default: fixtures)", default="fixtures")
+    parser.addini("tunegate_cassettes", "folder of the recordings (default: cassettes)", default="cassettes")
+    parser.addini("tunegate_runs", "folder of the runs (default: reports/runs)", default="reports/runs")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Collect the options of this process; under xdist every worker gets the controller's."""
+    get = config.getoption
+    folder = {name: config.rootpath / str(config.getini(f"tunegate_{name}")) for name in _FOLDERS}
+    return Options(
+        models=tuple(get("model")),
+        record=get("record"),
+        repeat=get("repeat"),
+        temperature=get("temperature"),
+        shots=get("shots"),
+        max_tokens=get("max_tokens"),
+        stream=get("stream"),
+        questions=get("questions"),
+        limit=get("limit"),
+        seed=get("seed"),
+        subjects=tuple(get("subject")),
+        base_url=get("base_url"),
+        key_env=get("key_env"),
+        run=get("run"),
+        fail_on_miss=get("fail_on_miss"),
+        fixtures=folder["fixtures"],
+        cassettes=folder["cassettes"],
+        runs=folder["runs"],
+    )
+
+
+_FOLDERS = ("fixtures", "cassettes", "runs")
+_ASKED_DIFFERENTLY = {
+    "questions": None,
+    "shots": 0,
+    "temperature": 0.0,
+    "max_tokens": None,
+    "stream": True,
+    "repeat": 1,
+    "limit": None,
+    "seed": 0,
+    "base_url": None,
+}
+"""Options that change what is asked, with their defaults."""
+
+
+def recording_command(item: pytest.Item, *, case: str, model: str) -> str:
+    """Return the command that records what `item` asks, with every option that changes the request."""
+    words = ["pytest", item.nodeid.partition("::")[0], "--record=missing", "--model", model]
+    for name, default in _ASKED_DIFFERENTLY.items():
+        value = item.config.getoption(name)
+        if value == default:
+            continue
+        words += ["--no-stream"] if name == "stream" else [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "-k", case])
+
+
+def _positive(text: str) -> int:
+    value = _whole(text)
+    if value < 1:
+        raise ArgumentTypeError(f"a number from 1 up is wanted, not {text}")
+    return value
+
+
+def _limit(text: str) -> int | Literal["all"]:
+    return "all" if text == "all" else _positive(text)
+
+
+def _natural(text: str) -> int:
+    value = _whole(text)
+    if value < 0:
+        raise ArgumentTypeError(f"a number from 0 up is wanted, not {text}")
+    return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"a whole number is wanted, not {text!r}") from None
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 2.0:
+        raise ArgumentTypeError(f"a temperature from 0 to 2 is wanted, not {text!r}")
+    return value

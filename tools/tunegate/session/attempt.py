@@ -1,0 +1,117 @@
+"""One item's way from its question to its record: ask, then score, then say what was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunegate.cases import Sources
+from tunegate.records import Check, Message, Record, Reply
+from tunegate.session.asking import Answer, Session
+from tunegate.session.plan import Planned
+from tunegate.wire import chat_request
+
+
+class Missed(AssertionError):
+    """The model was asked and answered, and the answer misses checks: a measurement, not a failure of the run."""
+
+
+class Attempt:
+    """Asks one planned cell and keeps its record."""
+
+    def __init__(
+        self,
+        planned: Planned,
+        session: Session,
+        *,
+        sources: Sources,
+        stream: bool = True,
+        max_tokens: int | None = None,
+    ) -> None:
+        self.planned = planned
+        self.record: Record | None = None
+        self._session = session
+        self._sources = sources
+        self._stream = stream
+        self._max_tokens = max_tokens or planned.eval.max_tokens
+        self._messages: Sequence[Message] = ()
+        self._answer: Answer | None = None
+
+    def ask(self) -> Reply:
+        """Ask the model what the eval's prompt says, and return its reply.
+
+        Raises:
+            TunegateError: there is no reply; `failed` then makes the record.
+        """
+        planned = self.planned
+        self._messages = planned.eval.prompt(planned.case, self._sources.with_shots(planned.cell.shots))
+        request = chat_request(
+            planned.model.endpoint.base_url,
+            planned.model.model,
+            messages=self._messages,
+            max_tokens=self._max_tokens,
+            temperature=planned.cell.temperature,
+            stream=self._stream,
+            extra=planned.model.body,
+        )
+        self._answer = self._session.ask(planned.cell, model=planned.model, request=request)
+        return self._answer.reading.reply
+
+    def score(self, checks: Sequence[Check]) -> None:
+        """Keep the record with `checks`, and only then say what was missed.
+
+        Raises:
+            Missed: at least one check that counts failed; the message shows all of them.
+        """
+        if self._answer is None:
+            raise RuntimeError("score() was called before ask(): there is no reply to score")
+        reading = self._answer.reading
+        self.record = Record(
+            cell=self.planned.cell,
+            state=reading.state,
+            checks=tuple(checks),
+            messages=tuple(self._messages),
+            reply=reading.reply,
+            latency_s=reading.latency_s,
+            first_token_s=reading.first_token_s,
+            source=self._answer.source,
+            request=self._answer.exchange.request.fingerprint,
+            recorded_at=self._answer.exchange.recorded_at,
+        )
+        if self.record.missed:
+            raise Missed(describe_misses(self.record))
+
+    def failed(self, problem: str) -> Record:
+        """Return the record of an item that broke before it was scored: our failure, not the model's."""
+        return Record(cell=self.planned.cell, state="error", messages=tuple(self._messages), error=problem)
+
+
+def describe_misses(record: Record) -> str:
+    """Say in a few lines what was expected of a reply and what came."""
+    cell = record.cell
+    repeat = f", repeat {cell.repeat}" if cell.repeat > 1 else ""
+    judged = sum(check.passed is not None and not check.advisory for check in record.checks)
+    width = max(len(_label(check)) for check in record.missed)
+    text = record.reply.text if record.reply else ""
+    state = "" if record.state == "answered" else f" ({record.state})"
+    lines = [
+        f"{cell.eval}[{cell.case}] of '{cell.model}'{repeat} missed {len(record.missed)} of {judged} checks",
+        *(
+            f"  {_label(check):{width}}  expected {_cut(check.expected)}, got {_cut(check.got)}"
+            for check in record.missed
+        ),
+        f"  {'reply':{width}}  {_cut(repr(text), 160)}{state}",
+    ]
+    return ascii_safe("\n".join(lines))
+
+
+def ascii_safe(text: str) -> str:
+    """Return `text` with what no terminal or report can carry (lone surrogates) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _label(check: Check) -> str:
+    return check.name if check.question is None else f"{check.name} {check.question}"
+
+
+def _cut(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,54 @@
+"""Which cells a run has, in the one order that every process of the run agrees on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tunegate.cases import Case, Eval, Model, Sources
+from tunegate.records import Cell
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell that is to be asked, with what is needed to ask it."""
+
+    eval: Eval
+    case: Case
+    model: Model
+    cell: Cell
+
+    @property
+    def id(self) -> str:
+        """Name of the pytest item: the first repeat keeps its name however many follow."""
+        repeat = f"-r{self.cell.repeat}" if self.cell.repeat > 1 else ""
+        return f"{self.cell.case}-{self.cell.model}{repeat}"
+
+
+def plan_cells(
+    eval_: Eval, sources: Sources, *, models: Sequence[Model], repeats: int, temperature: float
+) -> list[Planned]:
+    """Return models x cases x repeats, the models in the matrix's order, the cases in the eval's.
+
+    A row of the matrix that fixes its number of shots keeps it, whatever the run says.
+    """
+    cases = eval_.cases(sources)
+    return [
+        Planned(
+            eval_,
+            case,
+            model,
+            Cell(
+                eval=eval_.name,
+                case=case.id,
+                subject=case.subject,
+                model=model.name,
+                repeat=repeat,
+                temperature=temperature,
+                shots=sources.shots if model.shots is None else model.shots,
+            ),
+        )
+        for model in models
+        for case in cases
+        for repeat in range(1, repeats + 1)
+    ]
