@@ -44,10 +44,6 @@ class Ledger:
         """How many planned items have no record."""
         return max(0, self.planned - self.tally.records)
 
-    def states(self) -> Mapping[str, int]:
-        """Return how many records there are in each state so far."""
-        return self.folder.states if self.folder is not None else {}
-
     def take(self, report: pytest.TestReport) -> None:
         """Write the record that `report` brings, or `lost` where a worker died with the item in hand."""
         cell: Mapping[str, Any] | None = getattr(report, "tunegate_cell", None)

@@ -67,7 +67,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=_natural,
         default=0,
         metavar="K",
-        help="put K solved batches from the dev part before the question, unless the matrix says otherwise (default: 0)",
+        help="put K solved batches before the question, where the matrix does not say how many (default: 0)",
     )
     add(
         "--max-tokens",
@@ -94,7 +94,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=_limit,
         default=None,
         metavar="N",
-        help="take a seeded sample of N cases, or `all`; larger ones contain smaller (default: the eval's)",
+        help="take a seeded sample of N cases, or `all`; large samples contain small ones (default: the eval's)",
     )
     add("--seed", type=int, default=0, metavar="S", help="seed of the sample that --limit takes (default: 0)")
     add(

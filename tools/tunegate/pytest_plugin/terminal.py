@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tunegate.pytest_plugin.ledger import Ledger
-from tunegate.report import render_table
+from tunegate.report import render_progress, render_table
 
 Status = tuple[str, str, str | tuple[str, dict[str, bool]]]
 _SHORTEST_LONG_RUN = 100
@@ -48,7 +48,7 @@ class Screen:
             return
         self._drawn = now
         terminal: pytest.TerminalReporter = self._config.pluginmanager.getplugin("terminalreporter")
-        line = progress_line(self._ledger, elapsed_s=now - self._started)
+        line = render_progress(self._ledger.tally, planned=self._ledger.planned, elapsed_s=now - self._started)
         terminal.rewrite(line[: terminal._tw.fullwidth - 1], erase=True)
         if done >= self._ledger.planned:
             terminal.write_line("")
@@ -89,25 +89,6 @@ class Screen:
             and self._config.get_verbosity() == 0
             and self._ledger.planned >= _SHORTEST_LONG_RUN
         )
-
-
-def progress_line(ledger: Ledger, *, elapsed_s: float) -> str:
-    """Return `120/400  3.1/s  1:30 left  smollm2-135m: json_list 45 % exact 1 %`."""
-    done, planned = ledger.tally.records, ledger.planned
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
-    parts = [f"{done}/{planned}", f"{rate:.1f}/s"]
-    if rate > 0 and done < planned:
-        minutes, seconds = divmod(round((planned - done) / rate), 60)
-        parts.append(f"{minutes}:{seconds:02} left")
-    failed = sum(count for state, count in ledger.states().items() if state in ("error", "lost"))
-    if failed:
-        parts.append(f"{failed} errors")
-    for models in ledger.tally.evals.values():
-        for name, model in models.items():
-            shares = [(metric, model.running_share(metric)) for metric in model.metrics]
-            shown = " ".join(f"{metric} {share:.0%}" for metric, share in shares if share is not None)
-            parts.append(f"{name}: {shown}")
-    return "  ".join(parts)
 
 
 def _short(path: object, config: pytest.Config) -> str:

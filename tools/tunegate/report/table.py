@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tunegate.records import SCORED, Record
+from tunegate.records import SCORED, Cell, Record
 from tunegate.stats import Interval, NotEnoughData, clustered_share
 
 
@@ -39,10 +39,14 @@ class Tally:
     def __init__(self) -> None:
         self.evals: dict[str, dict[str, ModelTally]] = defaultdict(dict)
         self.records = 0
+        self.states: Counter[str] = Counter()
+        self.latest: Cell | None = None
 
     def add(self, record: Record) -> None:
         """Count one record; what was not scored counts in the states only."""
         self.records += 1
+        self.states[record.state] += 1
+        self.latest = record.cell
         models = self.evals[record.cell.eval]
         model = models.setdefault(record.cell.model, ModelTally())
         model.states[record.state] += 1
