@@ -25,7 +25,7 @@ types: $(VENV)/test.installed
 	$(BIN)/mypy
 
 tests: $(VENV)/test.installed
-	$(BIN)/python -m pytest tests -n auto --dist loadfile -m "not lab" $(TEST_ARGS)
+	$(BIN)/python -m pytest tests -n auto --dist worksteal -m "not lab" $(TEST_ARGS)
 
 test-lab: $(VENV)/test.installed $(VENV)/lab.installed
 	$(BIN)/python -m pytest tests -m lab $(TEST_ARGS)

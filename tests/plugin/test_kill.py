@@ -16,7 +16,7 @@ import pytest
 
 from tunegate.testing import Scripted, ScriptedEndpoint
 
-from .conftest import Project, answer
+from ..project import Project, answer
 
 KILLS = 4
 
@@ -89,3 +89,37 @@ def test_killed_recording_asks_nothing_twice_that_was_reported(
     assert len(endpoint.seen) <= 12 + in_flight
     replay = project.run("--run", "replay")
     assert "0 live calls, 12 replayed, 0 unused recordings" in replay.out
+
+
+def test_ctrl_c_stops_asking_and_keeps_what_came(project: Project) -> None:
+    """Ctrl-C ends a run that waits for a slow endpoint at once, with status 2 and everything that was answered."""
+    third, never = threading.Event(), threading.Event()
+    asked: list[int] = []
+
+    def tell(body: Mapping[str, Any]) -> Scripted | str:
+        asked.append(1)
+        if len(asked) == 3:
+            third.set()
+            never.wait(60)
+        return answer(body)
+
+    with ScriptedEndpoint(tell) as slow:
+        matrix = project.root / "fixtures" / "models.toml"
+        matrix.write_text(
+            f'[endpoints.e]\nbase_url = "{slow.base_url}"\n[models.m]\nendpoint = "e"\nrole = "candidate"\n'
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--record=missing", "--run", "a"],
+            cwd=project.root,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert third.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+        never.set()
+    assert process.returncode == 2, out
+    header = project.header("a")
+    assert (header["status"], header["states"], header["not_run"]) == ("interrupted", {"answered": 2}, 4)
+    assert "2 live calls" in out
+    assert project.run("--model", "m", "--run", "b").out.count("2 replayed") == 1

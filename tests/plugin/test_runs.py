@@ -9,7 +9,7 @@ import pytest
 from tunegate.records import Record
 from tunegate.testing import ScriptedEndpoint
 
-from .conftest import Project
+from ..project import Project
 
 ALL = 12  # 2 subjects x 3 batches x 2 models
 
@@ -240,3 +240,12 @@ def test_works_from_another_folder(project: Project) -> None:
                          str(project.root / "pyproject.toml"), "--model", "plain", cwd=outside)  # fmt: skip
     assert result.status == 0, result.out
     assert "6 replayed" in result.out
+
+
+def test_stopping_early_is_an_interrupted_run(project: Project) -> None:
+    """`-x` stops at the first failure; run.json says how many were not run."""
+    result = project.run("--record=missing", "--model", "prose", "--fail-on-miss", "-x", "--run", "a")
+    assert result.status == 1
+    header = project.header("a")
+    assert (header["status"], header["states"], header["not_run"]) == ("interrupted", {"answered": 1}, 5)
+    assert "5 of 6 planned items were not run" in result.out

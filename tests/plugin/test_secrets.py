@@ -9,7 +9,7 @@ import pytest
 
 from tunegate.testing import Scripted, ScriptedEndpoint
 
-from .conftest import Project, answer
+from ..project import Project, answer
 
 KEY = "odd-shaped-key-7f3a9c"
 OPENAI_KEY = "sk-proj-A1b2C3d4E5f6G7h8I9j0K1l2M3n4"

@@ -30,18 +30,26 @@ def record(case: str, state: str = "answered") -> Record:
     return Record(Cell("format", case, "s", "m"), state, source="cassette")  # type: ignore[arg-type]
 
 
-def test_finished_run_counts_what_it_holds(tmp_path: Path) -> None:
+def test_run_counts_what_it_holds(tmp_path: Path) -> None:
     """States, sources and what was not run add up to what was planned."""
     folder = RunFolder.create(tmp_path, "a", header={"commit": "c0ffee"})
     folder.append(record("x-01"))
     folder.append(record("x-02", "truncated"))
-    folder.finish("finished", planned=3)
+    folder.finish(planned=3)
     header = read_run(tmp_path / "a")
-    assert header["status"] == "finished"
+    assert header["status"] == "interrupted"
     assert header["states"] == {"answered": 1, "truncated": 1}
     assert (header["planned"], header["not_run"], header["replayed"], header["live_calls"]) == (3, 1, 2, 0)
     assert header["commit"] == "c0ffee"
     assert [entry.cell.case for entry in read_records(tmp_path / "a")] == ["x-01", "x-02"]
+
+
+def test_run_is_finished_when_everything_has_a_record(tmp_path: Path) -> None:
+    """Only a run that did all it planned calls itself finished."""
+    with started(tmp_path) as folder:
+        folder.append(record("x-01"))
+        folder.finish(planned=1)
+    assert read_run(tmp_path / "a")["status"] == "finished"
 
 
 def test_records_are_readable_while_the_run_goes_on(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ State = Literal["answered", "refused", "truncated", "error", "lost"]
 Source = Literal["live", "cassette"]
 STATES: tuple[State, ...] = get_args(State)
 SCORED: frozenset[State] = frozenset({"answered", "refused", "truncated"})
-UNSCORED: frozenset[State] = frozenset(STATES) - SCORED
 """Only what the model did is scored; an error or a loss is ours and never a wrong answer of the model's."""
+UNSCORED: frozenset[State] = frozenset(STATES) - SCORED
 
 
 class Message(TypedDict):

@@ -69,9 +69,7 @@ class Ledger:
         if self.folder is None:
             return
         self.unused = sum(len(library.cassette(*key).keys() - used) for key, used in self._used.items())
-        interrupted = exit_status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         self.folder.finish(
-            "interrupted" if interrupted else "finished",
             planned=self.planned,
             facts={
                 "unused_recordings": self.unused,

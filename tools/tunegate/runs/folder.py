@@ -85,20 +85,21 @@ class RunFolder:
         """Stop writing; a run that was not finished stays on disk as it is."""
         self._records.close()
 
-    def finish(self, status: str, *, planned: int, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Close the records and say in `run.json` how the run ended: `finished` or `interrupted`.
+    def finish(self, *, planned: int, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Close the records and say in `run.json` how the run ended.
 
-        `not_run` counts what was planned and has no record: a run that was stopped early says so.
+        It is `finished` when everything planned has a record; otherwise, whatever stopped it, it was `interrupted`
+        and `not_run` counts what is missing.
         """
         self.close()
-        done = sum(self.states.values())
+        not_run = max(0, planned - sum(self.states.values()))
         self._header.pop("pid", None)
         self._header |= {
-            "status": status,
+            "status": "interrupted" if not_run else "finished",
             "finished_at": _now(),
             "planned": planned,
             "states": dict(sorted(self.states.items())),
-            "not_run": max(0, planned - done),
+            "not_run": not_run,
             "live_calls": self.sources["live"],
             "replayed": self.sources["cassette"],
             **facts,

@@ -1,4 +1,4 @@
-"""A small project of its own for each test: the shipped format eval, two subjects, two models, no recordings."""
+"""A small project of its own for each test: the shipped format eval, two subjects, two models."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tunegate.records import Record
 from tunegate.runs import read_records, read_run
-from tunegate.testing import Scripted, ScriptedEndpoint
+from tunegate.testing import Scripted
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -68,38 +66,30 @@ class Project:
         return self.root / "cassettes" / "format" / f"{model}.json"
 
 
-@pytest.fixture
-def endpoint() -> Iterator[ScriptedEndpoint]:
-    """An endpoint that answers right, except model `prose`, which wraps its list in words."""
-    with ScriptedEndpoint(answer) as running:
-        yield running
-
-
 def answer(body: Mapping[str, Any]) -> Scripted | str:
     """Every question of the project has 2 as its right option, unless it says otherwise."""
     text = json.dumps([{str(number): "2"} for number in range(1, 5)])
     return f"Here you are: {text}" if body["model"] == "prose" else text
 
 
-@pytest.fixture
-def project(tmp_path: Path, endpoint: ScriptedEndpoint) -> Project:
-    """A project whose matrix asks the scripted endpoint."""
-    shutil.copytree(ROOT / "evals", tmp_path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "fixtures" / "schemas", tmp_path / "fixtures" / "schemas")
-    shutil.copy(ROOT / "conftest.py", tmp_path)
+def make_project(root: Path, *, base_url: str) -> Project:
+    """Lay out a project in `root` whose matrix asks the endpoint at `base_url`."""
+    shutil.copytree(ROOT / "evals", root / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "fixtures" / "schemas", root / "fixtures" / "schemas")
+    shutil.copy(ROOT / "conftest.py", root)
     for part, count in (("test", 12), ("dev", 8)):
-        folder = tmp_path / "fixtures" / "questions" / part
+        folder = root / "fixtures" / "questions" / part
         folder.mkdir(parents=True)
         for subject in ("colours", "sums"):
             rows = [f"{part} {subject} {n}?,{n},{n + 1},{n + 2},{n + 3},B" for n in range(count)]
             (folder / f"{subject}_{part}.csv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "fixtures" / "models.toml").write_text(
-        f'[endpoints.here]\nbase_url = "{endpoint.base_url}"\n'
+    (root / "fixtures" / "models.toml").write_text(
+        f'[endpoints.here]\nbase_url = "{base_url}"\n'
         '[models.plain]\nendpoint = "here"\nrole = "baseline"\n'
         '[models.prose]\nendpoint = "here"\nrole = "candidate"\n'
     )
-    (tmp_path / "pyproject.toml").write_text(
+    (root / "pyproject.toml").write_text(
         '[tool.pytest]\ntestpaths = ["evals"]\naddopts = ["--import-mode=importlib"]\nstrict = true\n'
         f'pythonpath = ["{ROOT / "tools"}"]\nfilterwarnings = ["error"]\n'
     )
-    return Project(tmp_path)
+    return Project(root)
