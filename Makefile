@@ -54,6 +54,7 @@ LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --unive
 locks:
 	$(LOCK) pyproject.toml requirements/eval.in -o requirements/eval.txt
 	$(LOCK) pyproject.toml requirements/eval.in requirements/test.in requirements/bank.in -o requirements/test.txt
+	$(LOCK) --no-deps requirements/lab.in -o requirements/lab.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

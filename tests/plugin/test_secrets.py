@@ -50,7 +50,7 @@ def test_recording_writes_no_secret(project: Project, endpoint: ScriptedEndpoint
     assert project.header("a")["states"] == {"answered": 6, "error": 6}
     sent = {name.lower(): value for name, value in endpoint.seen[0].headers.items()}
     assert sent["authorization"] == f"Bearer {KEY}"
-    assert sent["openai-organization"] == ORGANISATION
+    assert "openai-organization" not in sent, "this endpoint is not OpenAI's"
     written = [path for path in project.root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert any(path.parent.name == "format" for path in written)
     for path in written:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tunegate.cases import Model
+from tunegate.cases import Matrix, Model
 from tunegate.cassettes import Library, Redactor
 from tunegate.errors import RecordingMissing, UsageError, WireError
 from tunegate.exchanges import Request
 from tunegate.records import Cell
 from tunegate.session import RecordMode, Session
-from tunegate.session.asking import Answer, secrets_of
+from tunegate.session.asking import Answer, secrets_in
 from tunegate.testing import Scripted, ScriptedEndpoint
 from tunegate.wire import chat_request
 
@@ -104,8 +104,6 @@ def test_quoted_key_is_not_repeated(library: Library, model: Models) -> None:
 
 def test_unset_key_is_said_before_anything_is_sent(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint whose key is not set is not asked; the message names the variable."""
-    from tunegate.cases import Matrix
-
     monkeypatch.delenv("SOME_KEY", raising=False)
     with ScriptedEndpoint(lambda body: "four") as endpoint:
         keyed = Matrix.unlisted("m", base_url=endpoint.base_url, key_env="SOME_KEY")
@@ -116,9 +114,28 @@ def test_unset_key_is_said_before_anything_is_sent(library: Library, monkeypatch
 
 def test_secrets_are_found_by_the_names_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key variable that an endpoint names holds a secret, and so do the account's own variables."""
-    from tunegate.cases import Matrix
-
-    monkeypatch.setenv("SOME_KEY", "abc")
+    monkeypatch.setenv("SOME_KEY", "abc\n")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-x")
-    endpoint = Matrix.unlisted("m", base_url="http://h/v1", key_env="SOME_KEY").endpoint
-    assert {"abc", "org-x"} <= set(secrets_of([endpoint]))
+    assert {"abc", "org-x"} <= set(secrets_in(["SOME_KEY", None]))
+
+
+def test_accounts_at_one_address_stay_apart(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two endpoints with one address and two keys are asked each with its own."""
+    monkeypatch.setenv("KEY_A", "a" * 12)
+    monkeypatch.setenv("KEY_B", "b" * 12)
+    with ScriptedEndpoint(lambda body: "four") as endpoint:
+        session = Session(library, mode="missing")
+        for name in ("A", "B"):
+            keyed = Matrix.unlisted(name, base_url=endpoint.base_url, key_env=f"KEY_{name}")
+            session.ask(Cell("format", "c", "s", name), model=keyed, request=request_to(endpoint))
+        session.close()
+        assert [seen.headers["authorization"][-1] for seen in endpoint.seen] == ["a", "b"]
+
+
+def test_key_that_no_header_can_carry_is_not_shown(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key copied with a typographic quote is refused by its variable's name."""
+    monkeypatch.setenv("SOME_KEY", "verysecretvalue\u201d")
+    keyed = Matrix.unlisted("m", base_url="http://127.0.0.1:9/v1", key_env="SOME_KEY")
+    with pytest.raises(UsageError, match="SOME_KEY") as problem:
+        ask(library, "missing", model=keyed, request=Request("http://127.0.0.1:9/v1", {}))
+    assert "verysecret" not in str(problem.value)

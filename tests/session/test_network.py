@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from tunegate.session.network import NetworkRefused, network_forbidden
+from tunegate.errors import NetworkRefused
+from tunegate.session.network import network_forbidden
 
 
 @pytest.fixture
@@ -26,8 +27,16 @@ def test_connections_and_look_ups_are_refused(port: int) -> None:
             raw.connect(("127.0.0.1", port))
         with pytest.raises(NetworkRefused), socket.socket(type=socket.SOCK_DGRAM) as datagram:
             datagram.sendto(b"x", ("127.0.0.1", port))
-        with pytest.raises(NetworkRefused):
-            socket.getaddrinfo("example.org", 443)
+        with pytest.raises(NetworkRefused), socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            datagram.sendmsg([b"x"], [], 0, ("127.0.0.1", port))
+        for ask in (
+            lambda: socket.getaddrinfo("example.org", 443),
+            lambda: socket.gethostbyname("example.org"),
+            lambda: socket.gethostbyaddr("192.0.2.1"),
+            lambda: socket.getnameinfo(("192.0.2.1", 443), 0),
+        ):
+            with pytest.raises(NetworkRefused, match=r"example\.org|192\.0\.2\.1"):
+                ask()
 
 
 def test_threads_are_refused_too(port: int) -> None:

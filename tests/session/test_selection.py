@@ -53,11 +53,22 @@ def test_unlisted_name_is_asked_where_the_command_says(
     assert model.endpoint.key_env == "OPENAI_API_KEY"
 
 
-def test_replay_needs_no_address(matrix: Matrix, library: Library) -> None:
+def test_replay_needs_no_address(matrix: Matrix, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that was recorded is found by its name alone, long after its endpoint is gone."""
     record(library, "ft:gone", "http://gone/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere/v1")
     (model,) = choose_models(matrix, ["ft:gone"], library=library, recording=False)
     assert model.endpoint.base_url == "http://gone/v1"
+
+
+def test_two_recorded_addresses_are_two_models(matrix: Matrix, library: Library) -> None:
+    """Where one name was recorded at two addresses, the command has to say which."""
+    record(library, "ft:a", "http://one/v1")
+    record(library, "ft:a", "http://two/v1")
+    with pytest.raises(MatrixError, match=r"http://one/v1, http://two/v1\n.*--base-url"):
+        choose_models(matrix, ["ft:a"], library=library, recording=False)
+    (model,) = choose_models(matrix, ["ft:a"], library=library, recording=False, base_url="http://two/v1")
+    assert model.endpoint.base_url == "http://two/v1"
 
 
 @pytest.mark.parametrize("recording", [True, False])

@@ -122,12 +122,35 @@ def test_event_clock_sees_events_through_any_pieces() -> None:
 
 
 def test_extra_fields_win_over_ours() -> None:
-    """A row of the matrix may replace a field of the body or, with None, leave it out."""
+    """A row of the matrix may replace a field of the body, and leave one out."""
     request: Request = chat_request(
         "http://h/v1/", "m", messages=ASKED, max_tokens=5, temperature=0.5,
-        extra={"max_tokens": None, "max_completion_tokens": 5},
+        extra={"max_completion_tokens": 5, "temperature": 1.0},
+        omit=["max_tokens"],
     )  # fmt: skip
     body: Mapping[str, Any] = request.body
     assert "max_tokens" not in body
+    assert body["temperature"] == 1.0
     assert body["max_completion_tokens"] == 5
     assert request.url == "http://h/v1/chat/completions"
+
+
+def test_time_is_that_of_the_last_attempt() -> None:
+    """A reply that came at the second attempt took as long as the second attempt, not as long as the wait."""
+    replies = iter([Scripted("busy", status=429, headers={"retry-after": "1"}), Scripted("four")])
+    with ScriptedEndpoint(lambda body: next(replies)) as endpoint:
+        reading = read_exchange(ask(endpoint, stream=True))
+        assert len(endpoint.seen) == 2
+    assert reading.reply.text == "four"
+    assert reading.latency_s is not None
+    assert reading.latency_s < 1.0
+
+
+def test_account_is_told_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's organisation and project go to nobody else."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-x")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-x")
+    with ScriptedEndpoint(lambda body: "x") as endpoint:
+        ask(endpoint, stream=True, key="k")
+        headers = {name.lower() for name in endpoint.seen[0].headers}
+    assert not headers & {"openai-organization", "openai-project"}

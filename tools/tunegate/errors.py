@@ -2,6 +2,7 @@
 
     TunegateError           a person can act on the message: what was wanted, what was there, what to do
     +-- UsageError          the command asks for something that does not exist or does not fit together
+    |   +-- NetworkRefused      something tried to reach the network although recording is off
     +-- CaseFileError       a file under fixtures/ (questions, scenarios, schemas, prices) cannot be used
     +-- MatrixError         models.toml, or a model name that matches nothing in it
     +-- CassetteError       a recording cannot be read or written
@@ -22,6 +23,10 @@ class TunegateError(Exception):
 
 class UsageError(TunegateError):
     """The command asks for something that does not exist or does not fit together."""
+
+
+class NetworkRefused(UsageError):
+    """Something tried to reach the network although recording is off."""
 
 
 class CaseFileError(TunegateError):

@@ -26,7 +26,7 @@ class Scripted:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it reached the endpoint."""
+    """A request as it reached the endpoint; the names of its headers are in small letters."""
 
     path: str
     headers: Mapping[str, str]
@@ -67,7 +67,9 @@ class ScriptedEndpoint:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                endpoint.seen.append(Seen(self.path, dict(self.headers), body))
+                endpoint.seen.append(
+                    Seen(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                )
                 answer = endpoint._answer(body)
                 scripted = Scripted(answer) if isinstance(answer, str) else answer
                 data = scripted.raw if scripted.raw is not None else render_body(scripted, body)

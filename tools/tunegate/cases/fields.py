@@ -23,7 +23,8 @@ _TYPES = {
 }
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_KEY_LIKE = re.compile(r"(sk|gsk|hf|key)[-_]", re.IGNORECASE)
+# A key, not the name of a variable: those are written in capitals, HF_TOKEN or KEY_A.
+_KEY_LIKE = re.compile(r"(sk|gsk|hf|key)[-_]")
 
 OURS = ("model", "messages", "stream", "stream_options", "n")
 """Keys of a request's body that tunegate writes itself."""
@@ -149,5 +150,10 @@ KEY_ENV = Field(
     "the name of an environment variable, such as OPENAI_API_KEY",
     lambda value: bool(_VARIABLE.fullmatch(value)) and not _KEY_LIKE.match(value),
     secret=True,
+)
+OMIT = Field(
+    list,
+    "a list of names of fields that tunegate does not set itself",
+    lambda value: all(isinstance(name, str) and name not in OURS for name in value),
 )
 BODY = Field(dict, f"a table of JSON values without {', '.join(OURS)}, which tunegate sets itself", _is_body)

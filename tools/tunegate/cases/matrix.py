@@ -14,6 +14,7 @@ from tunegate.cases.fields import (
     KEY_ENV,
     LINES,
     NAME,
+    OMIT,
     POSITIVE,
     SECONDS,
     TEXT,
@@ -30,7 +31,7 @@ from tunegate.exchanges import canonical_json
 Role = Literal["candidate", "baseline", "teacher"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ASKED: tuple[Role, ...] = ("candidate", "baseline")
-"""A run without patterns asks these; a teacher is asked by name only, because it is the expensive one."""
+"""A run without patterns asks these; a teacher is asked only by a name or glob, because it is the expensive one."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Model:
     asks_for: str | None = None
     body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Merged into each request's body."""
+    omit: tuple[str, ...] = ()
+    """Fields left out of each request's body, where an endpoint refuses them."""
     lab: Lab | None = None
 
     @property
@@ -222,6 +225,7 @@ _MODEL = {
     "shots": COUNT,
     "model": TEXT,
     "body": BODY,
+    "omit": OMIT,
     "lab": Field(dict),
 }
 _LAB = {"package": TEXT.required(), "file": TEXT, "chat_template": LINES}
@@ -253,6 +257,7 @@ def _model(name: str, row: object, *, endpoints: Mapping[str, Endpoint], spot: S
         shots=values.get("shots"),
         asks_for=values.get("model"),
         body=values.get("body", {}),
+        omit=tuple(values.get("omit", ())),
         lab=Lab(**lab) if lab is not None else None,
     )
 

@@ -40,7 +40,7 @@ def add_command(commands: Any) -> None:
     merge = verbs.add_parser("merge", parents=[folder], help="fold the journals of ended recorders into cassettes")
     merge.set_defaults(command=merge_all)
     prune = verbs.add_parser("prune", parents=[folder, runs], help="remove what the given runs did not ask for")
-    prune.add_argument("--force", action="store_true", help="even if a cassette is then empty")
+    prune.add_argument("--force", action="store_true", help="by an incomplete run too, and down to an empty cassette")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
     prune.set_defaults(command=prune_all)
 
@@ -103,6 +103,9 @@ def prune_all(arguments: argparse.Namespace) -> int:
 
     if not arguments.run:
         raise UsageError("prune needs --run RUN: what that run asked for is kept, the rest goes")
+    if not arguments.force:
+        for run in arguments.run:
+            _refuse_incomplete(find_run(run))
     library = _library(arguments)
     for (eval_name, model), keys in sorted(_used(arguments.run).items()):
         pruned = prune_cassette(
@@ -116,12 +119,40 @@ def prune_all(arguments: argparse.Namespace) -> int:
 
 
 def _library(arguments: argparse.Namespace) -> Library:
-    from tunegate.cassettes import Library
+    from tunegate.cassettes import Library, Redactor
     from tunegate.errors import UsageError
+    from tunegate.session.asking import secrets_in
 
     if not arguments.cassettes.is_dir():
         raise UsageError(f"no folder of cassettes at {arguments.cassettes}; --cassettes DIR names another")
-    return Library(arguments.cassettes)
+    return Library(arguments.cassettes, redactor=Redactor(secrets_in(_key_variables())))
+
+
+def _key_variables() -> list[str | None]:
+    """Return the variables that hold keys according to the matrix here, if there is one."""
+    from tunegate.cases import Matrix
+
+    path = Path("fixtures/models.toml")
+    return [endpoint.key_env for endpoint in Matrix.load(path).endpoints] if path.is_file() else []
+
+
+def _refuse_incomplete(run: Path) -> None:
+    """Look whether a run asked for everything that it planned: only then is the rest not needed.
+
+    Raises:
+        UsageError: it was interrupted, or has items without an answer.
+    """
+    from tunegate.errors import UsageError
+    from tunegate.records import UNSCORED
+    from tunegate.runs import read_run
+
+    header = read_run(run)
+    without = sum(header.get("states", {}).get(state, 0) for state in UNSCORED)
+    if header["status"] != "finished" or without:
+        raise UsageError(
+            f"{run} is no measure of what is needed: it is {header['status']}, {header.get('not_run', 'some')} items "
+            f"were not run and {without} have no answer\n  to prune by it all the same: --force"
+        )
 
 
 def _used(runs: list[Path]) -> Used:

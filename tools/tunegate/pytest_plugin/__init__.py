@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import pytest
 
-from tunegate.cases import Case
+from tunegate.cases import Case, eval_of
 from tunegate.checks import Shape
 from tunegate.errors import TunegateError
 from tunegate.pytest_plugin.controller import Controller
 from tunegate.pytest_plugin.harness import HARNESS, Harness
 from tunegate.pytest_plugin.options import add_options
-from tunegate.pytest_plugin.outcome import ATTEMPT, annotate, planned_of
+from tunegate.pytest_plugin.outcome import ATTEMPT, guard_of, make_report, planned_of, refuse_twins
 from tunegate.records import Check, Reply
 from tunegate.session import Attempt, Planned
-from tunegate.session.network import network_forbidden
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,39 +38,47 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if not hasattr(metafunc.function, "tunegate_eval"):
+    eval_ = eval_of(metafunc.function)
+    if eval_ is None:
         return
     try:
-        planned = metafunc.config.stash[HARNESS].plan(metafunc.function)
+        planned = metafunc.config.stash[HARNESS].plan(eval_)
     except TunegateError as error:
         raise pytest.Collector.CollectError(str(error)) from error
     metafunc.parametrize("tunegate_planned", planned, ids=[cell.id for cell in planned])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    harness = session.config.stash[HARNESS]
-    harness.planned = sum(planned_of(item) is not None for item in session.items)
+    planned = [cell.cell for item in session.items if (cell := planned_of(item)) is not None]
+    session.config.stash[HARNESS].planned = len(planned)
+    refuse_twins(planned)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with guard_of(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    if planned_of(item) is None or item.config.stash[HARNESS].mode != "none":
-        return (yield)
-    with network_forbidden():
+    with guard_of(item):
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    annotate(report, item, call)
-    return report
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    with guard_of(item):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+    return make_report(item, call) if planned_of(item) is not None else None
 
 
 @pytest.fixture
-def tunegate_attempt(request: pytest.FixtureRequest, tunegate_planned: Planned) -> Attempt:
+def tunegate_attempt(request: pytest.FixtureRequest, tunegate_planned: Planned) -> Iterator[Attempt]:
     """The way of this item from its question to its record."""
     harness = request.config.stash[HARNESS]
     attempt = Attempt(
@@ -82,7 +89,9 @@ def tunegate_attempt(request: pytest.FixtureRequest, tunegate_planned: Planned) 
         max_tokens=harness.options.max_tokens,
     )
     request.node.stash[ATTEMPT] = attempt
-    return attempt
+    yield attempt
+    # An item lives as long as the session; its reply need not.
+    del request.node.stash[ATTEMPT]
 
 
 @pytest.fixture

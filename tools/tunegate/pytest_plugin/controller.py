@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
+from tunegate.errors import TunegateError
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.pytest_plugin.ledger import Ledger
 from tunegate.pytest_plugin.terminal import Screen
@@ -21,7 +22,11 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._ledger.take(report)
+        try:
+            self._ledger.take(report)
+        except TunegateError as error:
+            # Nothing that follows could be written down.
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -36,7 +41,8 @@ class Controller:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         yield
-        if session.exitstatus == pytest.ExitCode.OK and self._ledger.not_run:
+        self._ledger.close()
+        if session.exitstatus == pytest.ExitCode.OK and (self._ledger.not_run or self._ledger.problems):
             # Every item that ran was fine, but the run is not what was planned.
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._ledger.finish(int(session.exitstatus))

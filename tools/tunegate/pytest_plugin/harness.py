@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 
 import pytest
 
-from tunegate.cases import Matrix, Model, Sources
+from tunegate.cases import Eval, Matrix, Model, Sources
 from tunegate.cassettes import Library, Redactor
 from tunegate.checks import Shape
 from tunegate.pytest_plugin.options import Options, read_options
-from tunegate.session import Planned, RecordMode, Session, choose_models, plan_cells
-from tunegate.session.asking import secrets_of
+from tunegate.session import Planned, Session, choose_models, plan_cells
+from tunegate.session.asking import secrets_in
+from tunegate.session.network import network_forbidden
 
 
 class Harness:
@@ -24,9 +26,9 @@ class Harness:
         """Items that this process collected and kept after every selection."""
 
     @property
-    def mode(self) -> RecordMode:
-        mode: RecordMode = self.options.record  # type: ignore[assignment]  # argparse allows these three only
-        return mode
+    def records(self) -> bool:
+        """Whether endpoints may be asked."""
+        return self.options.record != "none"
 
     @cached_property
     def sources(self) -> Sources:
@@ -38,7 +40,7 @@ class Harness:
             seed=options.seed,
             subjects=options.subjects,
             shots=options.shots,
-            download=options.record != "none",
+            download=self.records,
         )
 
     @cached_property
@@ -47,8 +49,13 @@ class Harness:
 
     @cached_property
     def library(self) -> Library:
-        secrets = secrets_of(model.endpoint for model in self.matrix.models)
-        return Library(self.options.cassettes, redactor=Redactor(secrets))
+        return Library(self.options.cassettes, redactor=self.redactor)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Knows every key that this run may send."""
+        variables = [endpoint.key_env for endpoint in self.matrix.endpoints]
+        return Redactor(secrets_in([*variables, self.options.key_env]))
 
     @cached_property
     def models(self) -> list[Model]:
@@ -56,29 +63,34 @@ class Harness:
             self.matrix,
             self.options.models,
             library=self.library,
-            recording=self.options.record != "none",
+            recording=self.records,
             base_url=self.options.base_url,
             key_env=self.options.key_env,
         )
 
     @cached_property
     def session(self) -> Session:
-        return Session(self.library, mode=self.mode)
+        return Session(self.library, mode=self.options.record)
 
     @cached_property
     def schema(self) -> Callable[[str], Shape]:
         """Return a function that compiles the schema of a name once."""
         return lru_cache(maxsize=None)(lambda name: Shape(self.sources.schema(name)))
 
-    def plan(self, test: object) -> list[Planned]:
-        """Return the planned cells of an eval's test function."""
-        return plan_cells(
-            test.tunegate_eval,  # type: ignore[attr-defined]  # the caller has looked
-            self.sources,
-            models=self.models,
-            repeats=self.options.repeat,
-            temperature=self.options.temperature,
-        )
+    def plan(self, eval_: Eval) -> list[Planned]:
+        """Return the planned cells of an eval."""
+        with self.network():
+            return plan_cells(
+                eval_,
+                self.sources,
+                models=self.models,
+                repeats=self.options.repeat,
+                temperature=self.options.temperature,
+            )
+
+    def network(self) -> AbstractContextManager[None]:
+        """Return the block in which code that knows an eval runs: without `--record` nothing leaves it."""
+        return nullcontext() if self.records else network_forbidden()
 
     def check(self) -> None:
         """Look early at what the command line named, so that a typing error costs nothing.

@@ -6,10 +6,12 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tunegate.errors import TunegateError
 from tunegate.exchanges import canonical_json
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.records import Cell, Record
@@ -25,9 +27,12 @@ class Ledger:
         self.planned = 0
         self.folder: RunFolder | None = None
         self.unused: int | None = None
+        self.problems: list[str] = []
+        """What went wrong with the run itself, to be said at its end."""
         self._config = config
         self._harness = harness
         self._pending: dict[str, Cell] = {}
+        self._written: set[Cell] = set()
         self._used: dict[tuple[str, str], set[tuple[str, int]]] = {}
         self._prompts: set[str] = set()
         if harness.options.run is not None:
@@ -61,30 +66,46 @@ class Ledger:
             cell_in_hand = self._pending.pop(report.nodeid)
             self._write(Record(cell_in_hand, "lost", error=report.longreprtext.strip() or "the worker died"))
 
-    def finish(self, exit_status: int) -> None:
-        """Fold the journals into the cassettes and say in run.json how the run ended."""
-        library = self._harness.library
-        if self._harness.options.record != "none":
-            library.merge()
+    def close(self) -> None:
+        """Fold the journals into the cassettes and count what no item asked for.
+
+        What cannot be read or written is kept as a problem: the records are safe whatever happens here.
+        """
         if self.folder is None:
             return
-        self.unused = sum(len(library.cassette(*key).keys() - used) for key, used in self._used.items())
+        library = self._harness.library
+        try:
+            if self._harness.records:
+                library.merge()
+            self.unused = sum(len(library.cassette(*key).keys() - used) for key, used in self._used.items())
+        except (TunegateError, OSError) as problem:
+            self.problems.append(str(problem))
+
+    def finish(self, exit_status: int) -> None:
+        """Say in run.json how the run ended."""
+        if self.folder is None:
+            return
+        paths = [self._harness.library.cassette(*key).path for key in sorted(self._used)]
         self.folder.finish(
             planned=self.planned,
             facts={
                 "unused_recordings": self.unused,
+                "problems": self.problems,
                 "prompts": hashlib.sha256("".join(sorted(self._prompts)).encode()).hexdigest(),
                 "cassettes": {
-                    str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-                    for key in sorted(self._used)
-                    if (path := library.cassette(*key).path).is_file()
+                    self._place(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()
                 },
                 "cost_usd": None,
-                "exit_status": int(exit_status),
+                "exit_status": exit_status,
             },
         )
 
     def _write(self, record: Record) -> None:
+        if record.cell in self._written:
+            cell = record.cell
+            self.problems.append(f"{cell.eval}[{cell.case}] of '{cell.model}' was reported twice: the first counts")
+            return
+        self._written.add(record.cell)
         folder = self._open()
         folder.append(record)
         self.tally.add(record)
@@ -100,10 +121,15 @@ class Ledger:
             self.folder = RunFolder.create(options.runs, options.run or new_run_name(), header=self._header())
         return self.folder
 
+    def _place(self, path: Path) -> str:
+        """Name a path as it is called inside the project: where that lies on this machine is nobody's business."""
+        root = self._config.rootpath
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
     def _header(self) -> dict[str, Any]:
         harness, options = self._harness, self._harness.options
         code = code_state(self._config.rootpath)
-        redact = harness.library.redactor.text
+        redact = harness.redactor.text
         return {
             "command": [redact(word) for word in sys.argv],
             "commit": code.commit,
@@ -124,7 +150,7 @@ class Ledger:
                 {
                     "name": model.name,
                     "model": model.model,
-                    "base_url": harness.library.redactor.url(model.endpoint.base_url),
+                    "base_url": harness.redactor.url(model.endpoint.base_url),
                     "role": model.role,
                     "base": model.base,
                     "examples": model.examples,
@@ -135,8 +161,15 @@ class Ledger:
                 for model in harness.models
             ],
             "digests": digests_of(options.fixtures),
-            "questions": {
-                "origin": redact(str(harness.sources.bank.origin)),
-                "digest": harness.sources.bank.digest_of("test", "dev"),
-            },
+            "questions": self._questions(),
         }
+
+    def _questions(self) -> dict[str, str] | None:
+        """Say which bank was asked from; None for a project whose evals bring their own cases."""
+        options = self._harness.options
+        if options.questions is None and not (options.fixtures / "questions").exists():
+            return None
+        bank = self._harness.sources.bank
+        origin = bank.origin if bank.origin == options.questions else self._place(Path(bank.origin))
+        parts = [part for part in ("test", "dev") if part in bank.parts]
+        return {"origin": self._harness.redactor.text(origin), "digest": bank.digest_of(*parts)}

@@ -10,13 +10,15 @@ from typing import Literal
 
 import pytest
 
+from tunegate.session import RecordMode
+
 
 @dataclass(frozen=True)
 class Options:
     """What the command line and the ini file asked for."""
 
     models: tuple[str, ...]
-    record: str
+    record: RecordMode
     repeat: int
     temperature: float
     shots: int
@@ -160,18 +162,20 @@ def read_options(config: pytest.Config) -> Options:
 
 
 _FOLDERS = ("fixtures", "cassettes", "runs")
-_ASKED_DIFFERENTLY = {
+_ASKED_DIFFERENTLY: dict[str, object] = {
     "questions": None,
+    "subject": [],
+    "limit": None,
+    "seed": 0,
     "shots": 0,
     "temperature": 0.0,
     "max_tokens": None,
     "stream": True,
     "repeat": 1,
-    "limit": None,
-    "seed": 0,
     "base_url": None,
+    "key_env": "OPENAI_API_KEY",
 }
-"""Options that change what is asked, with their defaults."""
+"""Options that change what is asked, or how, with their defaults."""
 
 
 def recording_command(item: pytest.Item, *, case: str, model: str) -> str:
@@ -181,7 +185,11 @@ def recording_command(item: pytest.Item, *, case: str, model: str) -> str:
         value = item.config.getoption(name)
         if value == default:
             continue
-        words += ["--no-stream"] if name == "stream" else [f"--{name.replace('_', '-')}", str(value)]
+        if name == "stream":
+            words.append("--no-stream")
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{name.replace('_', '-')}", str(one)]
     return shlex.join([*words, "-k", case])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
 import pytest
@@ -9,8 +12,9 @@ import pytest
 from tunegate.errors import RecordingMissing, TunegateError
 from tunegate.pytest_plugin.harness import HARNESS
 from tunegate.pytest_plugin.options import recording_command
-from tunegate.records import SCORED, Record
+from tunegate.records import SCORED, Cell, Record
 from tunegate.session import Attempt, Missed, Planned
+from tunegate.session.attempt import ascii_safe
 
 ATTEMPT = pytest.StashKey[Attempt]()
 
@@ -18,45 +22,83 @@ ATTEMPT = pytest.StashKey[Attempt]()
 def planned_of(item: pytest.Item) -> Planned | None:
     """Return the cell of `item`, or None for a test that is no eval."""
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get("tunegate_planned") if callspec else None
+    planned = callspec.params.get("tunegate_planned") if callspec else None
+    return planned if isinstance(planned, Planned) else None
 
 
-def annotate(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Attach to `report` what the run's writer needs, in plain types: it may have to cross to another process."""
+def guard_of(item: pytest.Item) -> AbstractContextManager[None]:
+    """Return the block in which a phase of `item` runs."""
+    return nullcontext() if planned_of(item) is None else item.config.stash[HARNESS].network()
+
+
+def refuse_twins(cells: Iterable[Cell]) -> None:
+    """Look whether every item measures something of its own.
+
+    Raises:
+        pytest.UsageError: two items would ask the same cell, which would then count twice.
+    """
+    twice = [cell for cell, count in Counter(cells).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(
+            f"{len(twice)} cells stand in several items, the first is {twice[0].eval}[{twice[0].case}] of "
+            f"'{twice[0].model}': an eval is parametrized by tunegate alone, and its name belongs to one test"
+        )
+
+
+def make_report(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+    """Return the report of an eval's item with what the run's writer needs, in plain types.
+
+    It may have to cross to another process, and a terminal: every text on it is free of secrets and of what no
+    stream can carry.
+    """
+    harness = item.config.stash[HARNESS]
     planned = planned_of(item)
-    if planned is None:
-        return
-    error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, TunegateError):
-        report.longrepr = _explain(error, item, planned)
+    assert planned is not None, "the caller has looked"  # noqa: S101  # narrows the type
+    report = _plain_report(item, call, planned)
+    if report.longrepr is not None and not report.skipped:
+        report.longrepr = ascii_safe(harness.redactor.text(report.longreprtext))
     if report.when == "setup":
-        report.tunegate_cell = asdict(planned.cell)  # type: ignore[attr-defined]
-        report.tunegate_planned = item.config.stash[HARNESS].planned  # type: ignore[attr-defined]
+        _attach(report, tunegate_cell=asdict(planned.cell), tunegate_planned=harness.planned)
     if report.when == "call" or (report.when == "setup" and report.failed):
-        record = _record(item, planned, report)
-        if record is not None:
-            if record.error is not None and report.passed:
-                report.outcome, report.longrepr = "failed", record.error
-            report.tunegate_record = record.to_json()  # type: ignore[attr-defined]
-            report.tunegate_scored = record.state in SCORED  # type: ignore[attr-defined]
-    if isinstance(error, Missed):
-        report.longrepr = str(error)
-        if not item.config.stash[HARNESS].options.fail_on_miss:
-            report.outcome = "passed"
-            report.tunegate_missed = True  # type: ignore[attr-defined]
+        _attach_record(report, item, planned)
+    return report
 
 
-def _record(item: pytest.Item, planned: Planned, report: pytest.TestReport) -> Record | None:
+def _plain_report(item: pytest.Item, call: pytest.CallInfo[None], planned: Planned) -> pytest.TestReport:
+    """Let pytest make the report; of what we raise ourselves the message alone is shown, without a traceback."""
+    excinfo = call.excinfo
+    if excinfo is None or not isinstance(excinfo.value, (Missed, TunegateError)):
+        return pytest.TestReport.from_item_and_call(item, call)
+    call.excinfo = None  # a traceback costs pytest 16 ms, and nobody would see it
+    report = pytest.TestReport.from_item_and_call(item, call)
+    call.excinfo = excinfo
+    report.longrepr = _explain(excinfo.value, item, planned)
+    if isinstance(excinfo.value, Missed) and not item.config.stash[HARNESS].options.fail_on_miss:
+        _attach(report, tunegate_missed=True)
+    else:
+        report.outcome = "failed"
+    return report
+
+
+def _attach_record(report: pytest.TestReport, item: pytest.Item, planned: Planned) -> None:
     attempt = item.stash.get(ATTEMPT, None)
     if attempt is not None and attempt.record is not None:
-        return attempt.record
-    if report.skipped:
-        return None
-    problem = report.longreprtext or "the eval's test ended without calling score()"
-    return attempt.failed(problem) if attempt else Record(planned.cell, "error", error=problem)
+        record = attempt.record
+    elif report.skipped:
+        return
+    else:
+        problem = report.longreprtext or "the eval's test ended without calling score()"
+        record = attempt.failed(problem) if attempt else Record(planned.cell, "error", error=problem)
+        report.outcome, report.longrepr = "failed", problem
+    _attach(report, tunegate_record=record.to_json(), tunegate_scored=record.state in SCORED)
 
 
-def _explain(error: TunegateError, item: pytest.Item, planned: Planned) -> str:
+def _attach(report: pytest.TestReport, **facts: object) -> None:
+    """Put plain values on a report: xdist carries what stands there to the controller."""
+    report.__dict__.update(facts)
+
+
+def _explain(error: BaseException, item: pytest.Item, planned: Planned) -> str:
     if not isinstance(error, RecordingMissing):
         return str(error)
     command = recording_command(item, case=planned.cell.case, model=planned.cell.model)

@@ -25,6 +25,7 @@ class Screen:
         self._clock = clock
         self._started: float | None = None
         self._drawn = float("-inf")
+        self._is_done = False
 
     def status(self, report: pytest.TestReport) -> Status | None:
         """Return category, letter and word of an eval's item; None leaves the report to pytest."""
@@ -39,7 +40,7 @@ class Screen:
 
     def progress(self) -> None:
         """Redraw the progress line, at most five times a second, on a terminal only."""
-        if not self._draws_progress():
+        if self._is_done or not self._draws_progress():
             return
         now = self._clock()
         self._started = self._started if self._started is not None else now
@@ -51,6 +52,7 @@ class Screen:
         line = render_progress(self._ledger.tally, planned=self._ledger.planned, elapsed_s=now - self._started)
         terminal.rewrite(line[: terminal._tw.fullwidth - 1], erase=True)
         if done >= self._ledger.planned:
+            self._is_done = True
             terminal.write_line("")
 
     def summarize(self, terminal: pytest.TerminalReporter) -> None:
@@ -67,6 +69,8 @@ class Screen:
         terminal.write_line(f"{counts['live']} live calls, {counts['cassette']} replayed{unused}")
         if ledger.not_run:
             terminal.write_line(f"{ledger.not_run} of {ledger.planned} planned items were not run", red=True)
+        for problem in ledger.problems:
+            terminal.write_line(problem, red=True)
         terminal.write_line(f"run: {_short(ledger.folder.path, self._config)}")
 
     def _show_misses(self, terminal: pytest.TerminalReporter) -> None:

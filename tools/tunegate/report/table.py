@@ -19,6 +19,8 @@ class ModelTally:
     cases: set[str] = field(default_factory=set)
     metrics: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """metric -> case -> [passed, judged]: a case is one cluster, over its questions and its repeats."""
+    totals: dict[str, list[int]] = field(default_factory=dict)
+    """metric -> [passed, judged] over all cases."""
     latencies_s: list[float] = field(default_factory=list)
     first_tokens_s: list[float] = field(default_factory=list)
 
@@ -28,9 +30,8 @@ class ModelTally:
 
     def running_share(self, metric: str) -> float | None:
         """Return the bare share so far, for a progress line; None before anything was judged."""
-        counts = self.metrics.get(metric, {}).values()
-        judged = sum(count[1] for count in counts)
-        return sum(count[0] for count in counts) / judged if judged else None
+        passed, judged = self.totals.get(metric, (0, 0))
+        return passed / judged if judged else None
 
 
 class Tally:
@@ -57,9 +58,9 @@ class Tally:
             cases = model.metrics.setdefault(check.name, {})
             if check.passed is None:
                 continue
-            count = cases.setdefault(record.cell.case, [0, 0])
-            count[0] += check.passed
-            count[1] += 1
+            for count in (cases.setdefault(record.cell.case, [0, 0]), model.totals.setdefault(check.name, [0, 0])):
+                count[0] += check.passed
+                count[1] += 1
         if record.latency_s is not None:
             model.latencies_s.append(record.latency_s)
         if record.first_token_s is not None:

@@ -61,7 +61,10 @@ class RunFolder:
         """
         check_run_name(runs, name)
         path = runs / name
-        path.mkdir(parents=True)
+        try:
+            path.mkdir(parents=True)
+        except OSError as problem:
+            raise RunError(f"no run can be written to {path}: {problem.strerror}") from problem
         started = {
             "format": FORMAT,
             "run": name,
@@ -118,7 +121,9 @@ def read_run(path: Path) -> dict[str, Any]:
     try:
         header = json.loads((path / HEADER).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"no run in {path}: it holds no {HEADER}") from None
+        raise RunError(
+            f"no run in {path}: it holds no {HEADER}\n  a run is named by its folder, or by its name in reports/runs"
+        ) from None
     except ValueError as problem:
         raise RunError(f"{path / HEADER} is not JSON: {problem}") from problem
     if header.get("format", FORMAT + 1) > FORMAT:
@@ -166,6 +171,8 @@ def _now() -> str:
 def _is_alive(pid: object) -> bool:
     if not isinstance(pid, int):
         return False
+    if os.name == "nt":
+        return True  # there, asking after a process would send it Ctrl-C
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -28,10 +28,10 @@ class Answer:
     source: Source
 
 
-def secrets_of(endpoints: Iterable[Endpoint]) -> list[str]:
-    """Return the values that must never reach a file: keys and account names found in the environment."""
-    variables = {*_ACCOUNT_VARIABLES, *(endpoint.key_env for endpoint in endpoints if endpoint.key_env)}
-    return [value for name in sorted(variables) if (value := os.environ.get(name))]
+def secrets_in(variables: Iterable[str | None]) -> list[str]:
+    """Return the values that must never reach a file: of the given environment variables and of OpenAI's own."""
+    names = {*_ACCOUNT_VARIABLES, *filter(None, variables)}
+    return [value for name in sorted(names) if (value := os.environ.get(name, "").strip())]
 
 
 class Session:
@@ -43,8 +43,7 @@ class Session:
     def __init__(self, library: Library, *, mode: RecordMode = "none") -> None:
         self.library = library
         self.mode = mode
-        self._engine = Engine(self._connect) if mode != "none" else None
-        self._endpoints: dict[str, Endpoint] = {}
+        self._engine = Engine(connect) if mode != "none" else None
 
     def ask(self, cell: Cell, *, model: Model, request: Request) -> Answer:
         """Return the answer to `request` for `cell`.
@@ -75,10 +74,8 @@ class Session:
             self._engine.close()
 
     def _send_and_record(self, engine: Engine, cell: Cell, *, model: Model, request: Request) -> None:
-        endpoint = model.endpoint
-        self._endpoints[endpoint.base_url] = endpoint
         try:
-            exchange = engine.send(endpoint.base_url, request)
+            exchange = engine.send(model.endpoint, request)
             reading = read_exchange(exchange)
         except WireError as problem:
             # Servers like to quote the key that they refuse.
@@ -86,15 +83,25 @@ class Session:
         note = _note(cell, reading)
         self.library.cassette(cell.eval, cell.model).add(replace(exchange, repeat=cell.repeat, note=note))
 
-    def _connect(self, base_url: str) -> Connection:
-        endpoint = self._endpoints[base_url]
-        key = os.environ.get(endpoint.key_env) if endpoint.key_env else None
-        if endpoint.key_env and not key:
-            raise UsageError(
-                f"{base_url} needs a key in the environment variable {endpoint.key_env}, which is not set\n"
-                f"  to set it: export {endpoint.key_env}=...   (it is sent to that endpoint only, and never written)"
-            )
-        return Connection(base_url, api_key=key, timeout_s=endpoint.limits.timeout_s)
+
+def connect(endpoint: Endpoint) -> Connection:
+    """Return a connection with the key that the environment holds for `endpoint`.
+
+    Raises:
+        UsageError: the endpoint needs a key, and the variable is not set or holds what no header can carry.
+    """
+    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else None
+    if endpoint.key_env and not key:
+        raise UsageError(
+            f"{endpoint.base_url} needs a key in the environment variable {endpoint.key_env}, which is not set\n"
+            f"  to set it: export {endpoint.key_env}=...   (it is sent to that endpoint only, and never written)"
+        )
+    if key and not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            f"the key in {endpoint.key_env} holds characters that no key has (a quote from copying?)\n"
+            f"  to set it again: export {endpoint.key_env}=..."
+        )
+    return Connection(endpoint.base_url, api_key=key, timeout_s=endpoint.limits.timeout_s)
 
 
 def _note(cell: Cell, reading: Reading) -> dict[str, Any]:

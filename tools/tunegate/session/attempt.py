@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tunegate.cases import Sources
-from tunegate.records import Check, Message, Record, Reply
+from tunegate.records import Check, Message, Record, Reply, State
 from tunegate.session.asking import Answer, Session
 from tunegate.session.plan import Planned
 from tunegate.wire import chat_request
@@ -52,6 +53,7 @@ class Attempt:
             temperature=planned.cell.temperature,
             stream=self._stream,
             extra=planned.model.body,
+            omit=planned.model.omit,
         )
         self._answer = self._session.ask(planned.cell, model=planned.model, request=request)
         return self._answer.reading.reply
@@ -64,25 +66,30 @@ class Attempt:
         """
         if self._answer is None:
             raise RuntimeError("score() was called before ask(): there is no reply to score")
-        reading = self._answer.reading
-        self.record = Record(
-            cell=self.planned.cell,
-            state=reading.state,
-            checks=tuple(checks),
-            messages=tuple(self._messages),
-            reply=reading.reply,
-            latency_s=reading.latency_s,
-            first_token_s=reading.first_token_s,
-            source=self._answer.source,
-            request=self._answer.exchange.request.fingerprint,
-            recorded_at=self._answer.exchange.recorded_at,
-        )
+        self.record = self._record(self._answer.reading.state, checks=tuple(checks))
         if self.record.missed:
             raise Missed(describe_misses(self.record))
 
     def failed(self, problem: str) -> Record:
-        """Return the record of an item that broke before it was scored: our failure, not the model's."""
-        return Record(cell=self.planned.cell, state="error", messages=tuple(self._messages), error=problem)
+        """Return the record of an item that broke before it was scored: our failure, not the model's.
+
+        A reply that had come is kept on it: it was paid for, and its recording is in use.
+        """
+        return self._record("error", error=problem)
+
+    def _record(self, state: State, *, checks: Sequence[Check] = (), error: str | None = None) -> Record:
+        record = Record(cell=self.planned.cell, state=state, checks=checks, messages=tuple(self._messages), error=error)
+        if self._answer is None:
+            return record
+        return replace(
+            record,
+            reply=self._answer.reading.reply,
+            latency_s=self._answer.reading.latency_s,
+            first_token_s=self._answer.reading.first_token_s,
+            source=self._answer.source,
+            request=self._answer.exchange.request.fingerprint,
+            recorded_at=self._answer.exchange.recorded_at,
+        )
 
 
 def describe_misses(record: Record) -> str:

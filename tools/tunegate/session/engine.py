@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tunegate.cases import Endpoint
 from tunegate.exchanges import Exchange, Request
 from tunegate.wire import Connection
 
@@ -16,17 +17,18 @@ T = TypeVar("T")
 class Engine:
     """Runs an event loop on a thread of its own and keeps one connection per endpoint.
 
-    `connect` makes the connection for a key at its first use. Nothing is started before the first `send`.
+    `connect` makes an endpoint's connection at its first use. Nothing is started before the first `send`. Two
+    endpoints at one address stay apart: they may be two accounts.
     """
 
-    def __init__(self, connect: Callable[[str], Connection]) -> None:
+    def __init__(self, connect: Callable[[Endpoint], Connection]) -> None:
         self._connect = connect
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[Endpoint, Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def send(self, endpoint: str, request: Request) -> Exchange:
-        """Send `request` over the connection called `endpoint` and wait for the complete exchange.
+    def send(self, endpoint: Endpoint, request: Request) -> Exchange:
+        """Send `request` to `endpoint` and wait for the complete exchange.
 
         Raises:
             WireError: no complete response came.
@@ -43,7 +45,7 @@ class Engine:
         self._loop.close()
         self._loop = self._thread = None
 
-    async def _send(self, endpoint: str, request: Request) -> Exchange:
+    async def _send(self, endpoint: Endpoint, request: Request) -> Exchange:
         if endpoint not in self._connections:
             self._connections[endpoint] = self._connect(endpoint)
         return await self._connections[endpoint].send(request)

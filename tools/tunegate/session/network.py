@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tunegate.errors import UsageError
+from tunegate.errors import NetworkRefused
 
-_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
-
-
-class NetworkRefused(UsageError):
-    """Something tried to reach the network although recording is off."""
+_SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+"""Audit events that pass (socket, address)."""
+_ASKS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
+"""Audit events that pass a name or address first."""
+_WATCHED = _SENDS | _ASKS
 
 
 class _Guard:
@@ -28,8 +28,15 @@ class _Guard:
             self._is_installed = True
 
     def _see(self, event: str, arguments: tuple[object, ...]) -> None:
-        if self.is_up and event in _EVENTS and not _is_local_file(arguments):
-            raise NetworkRefused(f"{event}{arguments[-1:]!r} was stopped: without --record nothing reaches the network")
+        if not self.is_up or event not in _WATCHED:
+            return
+        target = arguments[1] if event in _SENDS else arguments[0]
+        if event in _SENDS and _is_no_network(target):
+            return
+        raise NetworkRefused(
+            f"{event} to {target!r} was stopped: without --record nothing reaches the network\n"
+            "  to allow it for this run: --record=missing"
+        )
 
 
 _guard = _Guard()
@@ -51,6 +58,6 @@ def network_forbidden() -> Iterator[None]:
         _guard.is_up = before
 
 
-def _is_local_file(arguments: tuple[object, ...]) -> bool:
-    """`socket.connect` and `socket.sendto` pass (socket, address): a path is a Unix socket's address."""
-    return len(arguments) == 2 and isinstance(arguments[1], (str, bytes)) and hasattr(arguments[0], "family")
+def _is_no_network(address: object) -> bool:
+    """A path is a Unix socket's address; no address means a socket that was connected before, or a pair."""
+    return address is None or isinstance(address, (str, bytes))

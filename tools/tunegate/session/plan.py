@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunegate.cases import Case, Eval, Model, Sources
+from tunegate.errors import UsageError
 from tunegate.records import Cell
 
 
@@ -30,9 +31,14 @@ def plan_cells(
 ) -> list[Planned]:
     """Return models x cases x repeats, the models in the matrix's order, the cases in the eval's.
 
-    A row of the matrix that fixes its number of shots keeps it, whatever the run says.
+    A row of the matrix that fixes its number of shots or its temperature keeps it, whatever the run says.
+
+    Raises:
+        UsageError: the eval has no cases.
     """
     cases = eval_.cases(sources)
+    if not cases:
+        raise UsageError(f"the eval '{eval_.name}' has no cases to ask")
     return [
         Planned(
             eval_,
@@ -44,7 +50,7 @@ def plan_cells(
                 subject=case.subject,
                 model=model.name,
                 repeat=repeat,
-                temperature=temperature,
+                temperature=_temperature_of(model, temperature),
                 shots=sources.shots if model.shots is None else model.shots,
             ),
         )
@@ -52,3 +58,11 @@ def plan_cells(
         for case in cases
         for repeat in range(1, repeats + 1)
     ]
+
+
+def _temperature_of(model: Model, temperature: float) -> float | None:
+    """Return the temperature as it will be sent: None where the endpoint is left to its own."""
+    if "temperature" in model.omit:
+        return None
+    own: float | None = model.body.get("temperature", temperature)
+    return own

@@ -31,21 +31,29 @@ def choose_models(
         MatrixError: a name that is neither listed, nor recorded, nor has an address to be asked at.
     """
     chosen = matrix.select(patterns)
-    address = base_url or os.environ.get("OPENAI_BASE_URL") or None
     key = key_env if os.environ.get(key_env) else None
     models = list(chosen.models)
     for name in chosen.unlisted:
         recorded = _recorded_urls(library, name)
-        if address is None and len(recorded) == 1:
-            address_of_name = recorded[0]
-        elif address is not None and (recording or recorded):
-            address_of_name = address
-        elif recording and key is not None:
-            address_of_name = OPENAI
+        address: str | None
+        if not recording and base_url is None and recorded:
+            address = _only_one_of(recorded, name)
+        elif recording or recorded:
+            address = base_url or os.environ.get("OPENAI_BASE_URL") or (OPENAI if key is not None else None)
         else:
+            address = None
+        if address is None:
             raise MatrixError(_explain_unknown(name, matrix, library, recording=recording))
-        models.append(matrix.unlisted(name, base_url=address_of_name, key_env=key))
+        models.append(matrix.unlisted(name, base_url=address, key_env=key))
     return models
+
+
+def _only_one_of(urls: Sequence[str], name: str) -> str:
+    if len(urls) > 1:
+        raise MatrixError(
+            f"'{name}' was recorded at {len(urls)} addresses: {', '.join(urls)}\n  say which is meant: --base-url URL"
+        )
+    return urls[0]
 
 
 def _recorded_urls(library: Library, name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tunegate.exchanges import Request
@@ -18,11 +18,11 @@ def chat_request(
     temperature: float | None,
     stream: bool = True,
     extra: Mapping[str, Any] | None = None,
+    omit: Collection[str] = (),
 ) -> Request:
     """Return the request that asks `model` at `base_url` to continue `messages`.
 
-    `extra` is merged last, so a row of the matrix can rename or remove what an endpoint does not take: a value of
-    None there leaves the field out.
+    `extra` is merged last and `omit` is left out: so a row of the matrix gives an endpoint what it takes.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -34,5 +34,5 @@ def chat_request(
         "stream_options": {"include_usage": True} if stream else None,
         **(extra or {}),
     }
-    kept = {name: value for name, value in body.items() if value is not None}
+    kept = {name: value for name, value in body.items() if value is not None and name not in omit}
     return Request(url=base_url.rstrip("/") + "/chat/completions", body=kept)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tunegate.errors import WireError
 from tunegate.exchanges import Exchange, Request, Timing
@@ -62,19 +63,15 @@ class Connection:
         import openai
 
         body: dict[str, Any] = dict(request.body)
-        sent_at = datetime.now(UTC).isoformat(timespec="seconds")
         named = {name: body.pop(name) for name in ("model", "messages", "stream") if name in body}
-        start = time.perf_counter()
         try:
             async with self._openai().chat.completions.with_streaming_response.create(
-                **named,
-                extra_body=body,
-                extra_headers=None if self._api_key else {"Authorization": openai.Omit()},
+                **named, extra_body=body, extra_headers=self._withheld_headers()
             ) as response:
-                return await self._receive(request, response.http_response, start=start, sent_at=sent_at)
+                return await _receive(request, response.http_response)
         except openai.APIStatusError as refused:
-            return await self._receive(request, refused.response, start=start, sent_at=sent_at)
-        except (openai.APIConnectionError, httpx2.HTTPError) as problem:
+            return await _receive(request, refused.response)
+        except (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as problem:
             cause = problem.__cause__ or problem
             raise WireError(
                 f"no complete reply from {self.base_url}: {type(cause).__name__}: {cause}; is the endpoint up?"
@@ -97,32 +94,50 @@ class Connection:
                 # Compressed bodies would have to be unpacked before anybody could review a cassette.
                 default_headers={"Accept-Encoding": "identity"},
                 http_client=httpx2.AsyncClient(
-                    transport=self._transport or httpx2.AsyncHTTPTransport(),
+                    transport=self._transport,
                     timeout=httpx2.Timeout(self._timeout_s, connect=5.0),
+                    event_hooks={"request": [_stamp]},
                 ),
             )
         return self._client
 
-    async def _receive(self, request: Request, response: httpx2.Response, *, start: float, sent_at: str) -> Exchange:
-        clock = EventClock()
-        pieces: list[bytes] = []
-        async for piece in _pieces(response):
-            clock.feed(piece, time.perf_counter() - start)
-            pieces.append(piece)
-        total_s = round(time.perf_counter() - start, 6)
-        headers: dict[str, tuple[str, ...]] = {}
-        for name, value in response.headers.multi_items():
-            headers[name] = (*headers.get(name, ()), value)
-        streamed = response.headers.get("content-type", "").startswith("text/event-stream")
-        return Exchange(
-            request=request,
-            status=response.status_code,
-            reason=response.reason_phrase,
-            headers=headers,
-            body=b"".join(pieces),
-            timing=Timing(total_s, tuple(clock.events_s) if streamed else ()),
-            recorded_at=sent_at,
-        )
+    def _withheld_headers(self) -> dict[str, Any]:
+        """Say which headers the SDK must not send: no key where there is none, no account to a third party."""
+        import openai
+
+        names = [] if self._api_key else ["Authorization"]
+        if not (urlsplit(self.base_url).hostname or "").endswith("openai.com"):
+            names += ["OpenAI-Organization", "OpenAI-Project"]
+        return {name: openai.Omit() for name in names}
+
+
+async def _stamp(request: httpx2.Request) -> None:
+    """Note when an attempt leaves: the SDK may try again, and only the last attempt is what the reply took."""
+    request.extensions["tunegate_sent_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    request.extensions["tunegate_start"] = time.perf_counter()
+
+
+async def _receive(request: Request, response: httpx2.Response) -> Exchange:
+    start: float = response.request.extensions["tunegate_start"]
+    clock = EventClock()
+    pieces: list[bytes] = []
+    async for piece in _pieces(response):
+        clock.feed(piece, time.perf_counter() - start)
+        pieces.append(piece)
+    total_s = round(time.perf_counter() - start, 6)
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in response.headers.multi_items():
+        headers[name] = (*headers.get(name, ()), value)
+    streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+    return Exchange(
+        request=request,
+        status=response.status_code,
+        reason=response.reason_phrase,
+        headers=headers,
+        body=b"".join(pieces),
+        timing=Timing(total_s, tuple(clock.events_s) if streamed else ()),
+        recorded_at=response.request.extensions["tunegate_sent_at"],
+    )
 
 
 async def _pieces(response: httpx2.Response) -> AsyncIterator[bytes]:

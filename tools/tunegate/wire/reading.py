@@ -77,14 +77,13 @@ def _read_stream(exchange: Exchange) -> Reading:
         model = chunk.get("model") or model
         fingerprint = chunk.get("system_fingerprint") or fingerprint
         usage = _usage(chunk["usage"]) if chunk.get("usage") else usage
-        for choice in chunk.get("choices") or ():
-            delta = _mapping(choice.get("delta"))
-            if delta.get("content"):
-                parts.append(delta["content"])
-                first = number if first is None else first
-            if delta.get("refusal"):
-                refusals.append(delta["refusal"])
-            finish_reason = choice.get("finish_reason") or finish_reason
+        choice = _mapping(next(iter(chunk.get("choices") or ()), None))
+        delta = _mapping(choice.get("delta"))
+        if text := _text(delta.get("content")):
+            parts.append(text)
+            first = number if first is None else first
+        refusals.append(_text(delta.get("refusal")))
+        finish_reason = choice.get("finish_reason") or finish_reason
     if finish_reason is None:
         raise WireError(f"{exchange.request.url} ended its stream without a finish_reason: the reply is incomplete")
     reply = Reply(
