@@ -9,8 +9,7 @@ value is the number of the chosen option:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Sequence
 
 from tunegate.cases import Batch, Message, Sources, evaluates
 from tunegate.checks import Check, JsonReply, Problem, Reply, Shape, brief, judge_json, kind_of
@@ -57,7 +56,7 @@ def checks(batch: Batch, text: str, shape: Shape) -> list[Check]:
     """
     reply = judge_json(text, shape)
     right = answer_key(batch)
-    given = reply.json.value if reply.root_ok and isinstance(reply.json.value, list) else []
+    given: list[object] = reply.json.value if reply.root_ok and isinstance(reply.json.value, list) else []
     keys_hold = reply.root_ok and not reply.keys_problems
     return [
         Check("json_list", reply.root_ok, expected="a JSON list", got=reply.json.problem or kind_of(reply.json.value)),
@@ -69,13 +68,23 @@ def checks(batch: Batch, text: str, shape: Shape) -> list[Check]:
             got=first_of(reply.values_problems, reply),
         ),
         Check("schema", reply.fits, expected="the whole shape", got=first_of(reply.problems, reply)),
-        Check("exact", reply.fits and given == right, expected=brief(right), got=brief(given)),
-        *(
-            Check("answers", answer == key, expected=brief(key), got=brief(answer), question=number)
-            for number, (answer, key) in enumerate(zip_longest(given[: len(right)], right), 1)
+        Check(
+            "exact",
+            reply.fits and given == right,
+            expected=brief(right),
+            got=brief(given) if reply.root_ok else "no list",
         ),
+        *answer_checks(given, right),
         Check("recoverable", reply.recoverable, expected="the list, somewhere in the reply", advisory=True),
     ]
+
+
+def answer_checks(given: list[object], right: Sequence[object]) -> Iterator[Check]:
+    """Yield a check for each answer: the item in its place, whatever the rest of the list is."""
+    for number, key in enumerate(right, 1):
+        answer = given[number - 1 : number]
+        got = brief(answer[0]) if answer else "nothing"
+        yield Check("answers", answer == [key], expected=brief(key), got=got, question=number)
 
 
 def first_of(problems: Sequence[Problem], reply: JsonReply) -> str:
