@@ -57,7 +57,9 @@ def test_what_could_not_be_judged_is_in_no_denominator() -> None:
 def test_errors_are_counted_and_not_scored() -> None:
     """An error of ours shows among the states and in no share."""
     lines = render_table(tally_of(record("a", True), record("b", state="error")))
-    assert any("2 cases, 1 answered, 1 error" in line for line in lines)
+    (head,) = [number for number, line in enumerate(lines) if line.startswith("replies")]
+    assert lines[head].split()[2:4] == ["answered", "error"]
+    assert lines[head + 1].split() == ["m", "1", "1", "1.00", "s", "-"]
     assert any(line.split()[:4] == ["answers", "m", "1", "100.0"] for line in lines)
 
 

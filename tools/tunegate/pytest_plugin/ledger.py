@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,7 +130,7 @@ class Ledger:
         code = code_state(self._config.rootpath)
         redact = harness.redactor.text
         return {
-            "command": [redact(word) for word in sys.argv],
+            "command": ["pytest", *(redact(word) for word in self._config.invocation_params.args)],
             "commit": code.commit,
             "dirty": code.dirty,
             "versions": versions(),

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tunegate.records import SCORED, Cell, Record
+from tunegate.records import SCORED, STATES, Cell, Record
 from tunegate.stats import Interval, NotEnoughData, clustered_share
 
 
@@ -16,7 +16,6 @@ class ModelTally:
     """What one model did in one eval, kept small: counts by case, not the records."""
 
     states: Counter[str] = field(default_factory=Counter)
-    cases: set[str] = field(default_factory=set)
     metrics: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """metric -> case -> [passed, judged]: a case is one cluster, over its questions and its repeats."""
     totals: dict[str, list[int]] = field(default_factory=dict)
@@ -51,7 +50,6 @@ class Tally:
         models = self.evals[record.cell.eval]
         model = models.setdefault(record.cell.model, ModelTally())
         model.states[record.state] += 1
-        model.cases.add(record.cell.case)
         if record.state not in SCORED:
             return
         for check in record.checks:
@@ -83,7 +81,7 @@ def render_table(tally: Tally, *, order: Sequence[str] = ()) -> list[str]:
 
 def _render_eval(eval_name: str, models: Mapping[str, ModelTally], *, names: Sequence[str]) -> Iterator[str]:
     metrics = _in_order(metric for name in names for metric in models[name].metrics)
-    first = max([len(eval_name), *map(len, metrics)])
+    first = max(map(len, [eval_name, "replies", *metrics]))
     second = max(len("model"), *map(len, names))
     yield f"{eval_name:{first}}  {'model':{second}}  {'n':>6}  {'share':>7}  95 % interval"
     for metric in metrics:
@@ -92,8 +90,7 @@ def _render_eval(eval_name: str, models: Mapping[str, ModelTally], *, names: Seq
             yield f"{label:{first}}  {name:{second}}  {_render_share(models[name].share(metric))}"
             label = ""
     yield ""
-    for name in names:
-        yield f"{'':{first}}  {name:{second}}  {_render_states(models[name])}"
+    yield from _render_replies(models, names=names, indent=first, width=second)
     yield ""
 
 
@@ -103,14 +100,22 @@ def _render_share(share: Interval | NotEnoughData) -> str:
     return f"{share.n:>6g}  {100 * share.estimate:>5.1f} %  {100 * share.low:>5.1f} - {100 * share.high:.1f} %"
 
 
-def _render_states(model: ModelTally) -> str:
-    parts = [f"{len(model.cases)} cases"]
-    parts += [f"{count} {state}" for state, count in model.states.most_common()]
-    if model.latencies_s:
-        parts.append(f"median {statistics.median(model.latencies_s):.2f} s")
-    if model.first_tokens_s:
-        parts.append(f"first token {statistics.median(model.first_tokens_s):.2f} s")
-    return ", ".join(parts)
+def _render_replies(
+    models: Mapping[str, ModelTally], *, names: Sequence[str], indent: int, width: int
+) -> Iterator[str]:
+    """Yield how many replies there were of each kind that occurred, and how long they took, a model a line."""
+    states = [state for state in STATES if any(models[name].states[state] for name in names)]
+    head = "".join(f"  {state:>9}" for state in states)
+    yield f"{'replies':{indent}}  {'model':{width}}{head}  {'median':>8}  {'first token':>11}"
+    for name in names:
+        model = models[name]
+        counts = "".join(f"  {model.states[state]:>9}" for state in states)
+        whole, first = _render_median(model.latencies_s), _render_median(model.first_tokens_s)
+        yield f"{'':{indent}}  {name:{width}}{counts}  {whole:>8}  {first:>11}"
+
+
+def _render_median(times_s: Sequence[float]) -> str:
+    return f"{statistics.median(times_s):.2f} s" if times_s else "-"
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
