@@ -91,7 +91,7 @@ def first_of(problems: Sequence[Problem], reply: JsonReply) -> str:
     """Say in a few words what the first of `problems` is."""
     if not reply.root_ok:
         return "no list"
-    return f"{problems[0].place or 'list'}: {problems[0].text}" if problems else "them"
+    return f"{problems[0].place or 'list'}: {problems[0].text}" if problems else ""
 
 
 @evaluates("format", cases=batches, prompt=prompt, max_tokens=64)

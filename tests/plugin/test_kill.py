@@ -19,6 +19,12 @@ from tunegate.testing import Scripted, ScriptedEndpoint
 from ..project import Project, answer
 
 KILLS = 4
+HEEDING_CTRL_C = """
+import signal, sys, pytest
+# Whoever starts the tests in the background may have them ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main())
+"""
 
 
 class Gate:
@@ -109,7 +115,7 @@ def test_ctrl_c_stops_asking_and_keeps_what_came(project: Project) -> None:
             f'[endpoints.e]\nbase_url = "{slow.base_url}"\n[models.m]\nendpoint = "e"\nrole = "candidate"\n'
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--record=missing", "--run", "a"],
+            [sys.executable, "-c", HEEDING_CTRL_C, "-p", "no:cacheprovider", "--record=missing", "--run", "a"],
             cwd=project.root,
             stdout=subprocess.PIPE,
             text=True,

@@ -91,9 +91,11 @@ def test_misses_are_shown_on_demand(project: Project, flag: str, shown: str) -> 
 
 def test_missing_recording_fails_with_the_way_out(project: Project, endpoint: ScriptedEndpoint) -> None:
     """Without a recording nothing is asked: the item is an error that names the command which records it."""
+    project.run("--record=missing", "--model", "plain", "--run", "live")
+    asked = len(endpoint.seen)
     result = project.run("--model", "plain", "-k", "sums-01", "--run", "a", "--shots", "1")
     assert result.status == 1
-    assert not endpoint.seen
+    assert len(endpoint.seen) == asked
     assert "no recording for format[sums-01] of 'plain', repeat 1" in result.out
     assert "to record it: pytest evals/test_format.py --record=missing --model plain --shots 1 -k sums-01" in result.out
     assert project.header("a")["states"] == {"error": 1}
@@ -249,3 +251,28 @@ def test_stopping_early_is_an_interrupted_run(project: Project) -> None:
     header = project.header("a")
     assert (header["status"], header["states"], header["not_run"]) == ("interrupted", {"answered": 1}, 5)
     assert "5 of 6 planned items were not run" in result.out
+
+
+def test_model_without_recordings_is_said_once(project: Project, endpoint: ScriptedEndpoint) -> None:
+    """A replay names the models of which nothing is recorded, and how to record them or leave them out."""
+    project.run("--record=missing", "--model", "plain")
+    asked = len(endpoint.seen)
+    result = project.run()
+    assert result.status != 0
+    assert len(endpoint.seen) == asked
+    assert "nothing is recorded of prose in the eval 'format', and recording is off" in result.out
+    assert "to record: pytest evals/test_format.py --record=missing --model prose" in result.out
+    assert "to replay what there is: pytest --model plain" in result.out
+    assert result.out.count("prose") < 5
+
+
+def test_endpoint_that_is_down_is_not_asked_for_every_item(project: Project) -> None:
+    """After three requests without any reply the rest are errors at once, with the same reason."""
+    (project.root / "fixtures" / "models.toml").write_text(
+        '[endpoints.gone]\nbase_url = "http://127.0.0.1:9/v1"\n[models.m]\nendpoint = "gone"\nrole = "candidate"\n'
+    )
+    result = project.run("--record=missing", "--run", "a")
+    assert result.status == 1
+    errors = [record.error or "" for record in project.records("a")]
+    assert sum("not asked any more" in error for error in errors) == 3
+    assert sum(error.startswith("no complete reply") for error in errors) == 3

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from tunegate.cases import Eval, Matrix, Sources
+from tunegate.errors import UsageError
 from tunegate.session import plan_cells
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ def test_plan_is_models_by_cases_by_repeats() -> None:
     """Every model gets every case as often as asked; the first repeat's name does not depend on how many follow."""
     eval_ = Eval("e", cases=lambda sources: [Asked("s-01"), Asked("s-02")], prompt=lambda case, sources: [])
     models = [Matrix.unlisted(name, base_url="http://h/v1") for name in ("a", "b")]
-    sources = Sources(Path("fixtures"), shots=2)
+    sources = Sources(ROOT / "fixtures", shots=2)
     once = plan_cells(eval_, sources, models=models, repeats=1, temperature=0.5)
     twice = plan_cells(eval_, sources, models=models, repeats=2, temperature=0.5)
     assert [planned.id for planned in once] == ["s-01-a", "s-02-a", "s-01-b", "s-02-b"]
@@ -33,5 +38,13 @@ def test_row_of_the_matrix_may_fix_its_shots() -> None:
     eval_ = Eval("e", cases=lambda sources: [Asked("s-01")], prompt=lambda case, sources: [])
     free = Matrix.unlisted("free", base_url="http://h/v1")
     models = [free, replace(free, name="long", shots=3)]
-    plan = plan_cells(eval_, Sources(Path("fixtures"), shots=1), models=models, repeats=1, temperature=0.0)
+    plan = plan_cells(eval_, Sources(ROOT / "fixtures", shots=1), models=models, repeats=1, temperature=0.0)
     assert [planned.cell.shots for planned in plan] == [1, 3]
+
+
+def test_case_ids_are_told_apart() -> None:
+    """Two cases of one id would share their recordings: said by the id, before anything is asked."""
+    eval_ = Eval("e", cases=lambda sources: [Asked("a"), Asked("a")], prompt=lambda case, sources: [])
+    models = [Matrix.unlisted("m", base_url="http://h/v1")]
+    with pytest.raises(UsageError, match="'e' has 1 case ids that stand twice, the first is 'a'"):
+        plan_cells(eval_, Sources(ROOT / "fixtures"), models=models, repeats=1, temperature=0.0)

@@ -84,7 +84,7 @@ def test_error_is_complete_exchange_and_no_reply(status: int) -> None:
     with ScriptedEndpoint(lambda body: Scripted("no such thing", status=status)) as endpoint:
         exchange = ask(endpoint, stream=True)
     assert exchange.status == status
-    with pytest.raises(WireError, match=f"{status}: no such thing") as problem:
+    with pytest.raises(WireError, match=f"{status} no such thing, from http://") as problem:
         read_exchange(exchange)
     assert problem.value.status == status
 

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; each command's module declares its own."""
-    parser = Parser(prog="tunegate", description="Promote a fine-tuned model the way a team merges code.")
+    description = "Look after question banks, recordings and runs; the evals themselves are run by pytest."
+    parser = Parser(prog="tunegate", description=description)
     parser.add_argument("--version", action="version", version=f"tunegate {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     for command in (table, cassettes, questions, lab):

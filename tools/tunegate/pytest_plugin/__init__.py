@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if eval_ is None:
         return
     try:
-        planned = metafunc.config.stash[HARNESS].plan(eval_)
+        planned = metafunc.config.stash[HARNESS].plan(eval_, test=metafunc.definition.nodeid)
     except TunegateError as error:
         raise pytest.Collector.CollectError(str(error)) from error
     metafunc.parametrize("tunegate_planned", planned, ids=[cell.id for cell in planned])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 
@@ -11,6 +12,7 @@ import pytest
 from tunegate.cases import Eval, Matrix, Model, Sources
 from tunegate.cassettes import Library, Redactor
 from tunegate.checks import Shape
+from tunegate.errors import RecordingMissing, UsageError
 from tunegate.pytest_plugin.options import Options, read_options
 from tunegate.session import Planned, Session, choose_models, plan_cells
 from tunegate.session.asking import secrets_in
@@ -22,6 +24,8 @@ class Harness:
 
     def __init__(self, config: pytest.Config) -> None:
         self.options: Options = read_options(config)
+        self._only_collects: bool = config.option.collectonly
+        self._owners: dict[str, str] = {}
         self.planned = 0
         """Items that this process collected and kept after every selection."""
 
@@ -77,16 +81,44 @@ class Harness:
         """Return a function that compiles the schema of a name once."""
         return lru_cache(maxsize=None)(lambda name: Shape(self.sources.schema(name)))
 
-    def plan(self, eval_: Eval) -> list[Planned]:
-        """Return the planned cells of an eval."""
+    def plan(self, eval_: Eval, *, test: str) -> list[Planned]:
+        """Return the planned cells of an eval, which the function `test` (a node id) asks.
+
+        Raises:
+            TunegateError: the eval cannot be asked, its name is taken, or a model has no recording at all.
+        """
+        owner = self._owners.setdefault(eval_.name, test)
+        if owner != test:
+            raise UsageError(f"two evals are called '{eval_.name}', {owner} and {test}: they would share recordings")
         with self.network():
-            return plan_cells(
+            planned = plan_cells(
                 eval_,
                 self.sources,
                 models=self.models,
                 repeats=self.options.repeat,
                 temperature=self.options.temperature,
             )
+        if not (self.records or self._only_collects):
+            self._refuse_unrecorded(eval_, test=test)
+        return planned
+
+    def _refuse_unrecorded(self, eval_: Eval, *, test: str) -> None:
+        """Say once for each model what each of its items would say.
+
+        Raises:
+            RecordingMissing: nothing is recorded of a model in this eval.
+        """
+        bare = [model.name for model in self.models if not self.library.cassette(eval_.name, model.name).exists()]
+        if not bare:
+            return
+        recorded = [model.name for model in self.models if model.name not in bare]
+        lines = [
+            f"nothing is recorded of {', '.join(bare)} in the eval '{eval_.name}', and recording is off",
+            f"  to record: {shlex.join(['pytest', test.partition('::')[0], '--record=missing', *_named(bare)])}",
+        ]
+        if recorded:
+            lines.append(f"  to replay what there is: {shlex.join(['pytest', *_named(recorded)])}")
+        raise RecordingMissing("\n".join(lines))
 
     def network(self) -> AbstractContextManager[None]:
         """Return the block in which code that knows an eval runs: without `--record` nothing leaves it."""
@@ -107,6 +139,10 @@ class Harness:
         """Close the connections, if there are any."""
         if "session" in self.__dict__:
             self.session.close()
+
+
+def _named(models: Sequence[str]) -> list[str]:
+    return [word for model in models for word in ("--model", model)]
 
 
 HARNESS = pytest.StashKey[Harness]()

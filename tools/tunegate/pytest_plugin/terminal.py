@@ -66,9 +66,12 @@ class Screen:
             terminal.write_line(line)
         counts = ledger.folder.sources
         unused = "" if ledger.unused is None else f", {ledger.unused} unused recordings"
+        if ledger.unused:
+            unused += " (of other cases or settings)"
         terminal.write_line(f"{counts['live']} live calls, {counts['cassette']} replayed{unused}")
         if ledger.not_run:
-            terminal.write_line(f"{ledger.not_run} of {ledger.planned} planned items were not run", red=True)
+            resume = "; the same command goes on from here" if counts["live"] else ""
+            terminal.write_line(f"{ledger.not_run} of {ledger.planned} planned items were not run{resume}", red=True)
         for problem in ledger.problems:
             terminal.write_line(problem, red=True)
         terminal.write_line(f"run: {_short(ledger.folder.path, self._config)}")

@@ -11,11 +11,22 @@ from tunegate.records import SCORED, STATES, Cell, Record
 from tunegate.stats import Interval, NotEnoughData, clustered_share
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How a cell was asked, apart from its case."""
+
+    repeat: int
+    temperature: float | None
+    shots: int
+
+
 @dataclass
 class ModelTally:
     """What one model did in one eval, kept small: counts by case, not the records."""
 
     states: Counter[str] = field(default_factory=Counter)
+    cases: set[str] = field(default_factory=set)
+    settings: set[Setting] = field(default_factory=set)
     metrics: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """metric -> case -> [passed, judged]: a case is one cluster, over its questions and its repeats."""
     totals: dict[str, list[int]] = field(default_factory=dict)
@@ -50,6 +61,8 @@ class Tally:
         models = self.evals[record.cell.eval]
         model = models.setdefault(record.cell.model, ModelTally())
         model.states[record.state] += 1
+        model.cases.add(record.cell.case)
+        model.settings.add(Setting(record.cell.repeat, record.cell.temperature, record.cell.shots))
         if record.state not in SCORED:
             return
         for check in record.checks:
@@ -81,9 +94,13 @@ def render_table(tally: Tally, *, order: Sequence[str] = ()) -> list[str]:
 
 def _render_eval(eval_name: str, models: Mapping[str, ModelTally], *, names: Sequence[str]) -> Iterator[str]:
     metrics = _in_order(metric for name in names for metric in models[name].metrics)
-    first = max(map(len, [eval_name, "replies", *metrics]))
+    first = max(map(len, ["replies", *metrics]))
     second = max(len("model"), *map(len, names))
-    yield f"{eval_name:{first}}  {'model':{second}}  {'n':>6}  {'share':>7}  95 % interval"
+    yield _render_settings(eval_name, models, names=names)
+    yield ""
+    yield f"{'metric':{first}}  {'model':{second}}  {'n':>6}  {'share':>7}  95 % interval"
+    if not metrics:
+        yield f"{'-':{first}}  nothing was scored"
     for metric in metrics:
         label = metric
         for name in names:
@@ -92,6 +109,21 @@ def _render_eval(eval_name: str, models: Mapping[str, ModelTally], *, names: Seq
     yield ""
     yield from _render_replies(models, names=names, indent=first, width=second)
     yield ""
+
+
+def _render_settings(eval_name: str, models: Mapping[str, ModelTally], *, names: Sequence[str]) -> str:
+    """Return `format: 200 cases x 3 repeats, temperature 0, 2 shots`, of what all models have in common."""
+    settings = {setting for name in names for setting in models[name].settings}
+    cases = max(len(models[name].cases) for name in names)
+    repeats = max(setting.repeat for setting in settings)
+    parts = [f"{cases} cases x {repeats} repeats" if repeats > 1 else f"{cases} cases"]
+    temperatures = {setting.temperature for setting in settings}
+    if len(temperatures) == 1 and None not in temperatures:
+        parts.append(f"temperature {temperatures.pop():g}")
+    shots = {setting.shots for setting in settings}
+    if len(shots) == 1 and shots != {0}:
+        parts.append(f"{shots.pop()} shots")
+    return f"{eval_name}: {', '.join(parts)}"
 
 
 def _render_share(share: Interval | NotEnoughData) -> str:

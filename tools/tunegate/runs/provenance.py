@@ -47,8 +47,12 @@ def digests_of(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not _is_left_by_tools(path.relative_to(folder))
     }
+
+
+def _is_left_by_tools(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -12,6 +12,7 @@ from tunegate.cassettes import Library
 from tunegate.errors import CassetteError, RecordingMissing, UsageError, WireError
 from tunegate.exchanges import Exchange, Request
 from tunegate.records import Cell, Source
+from tunegate.session.circuit import Circuit
 from tunegate.session.engine import Engine
 from tunegate.wire import Connection, Reading, read_exchange
 
@@ -44,6 +45,7 @@ class Session:
         self.library = library
         self.mode = mode
         self._engine = Engine(connect) if mode != "none" else None
+        self._circuit = Circuit()
 
     def ask(self, cell: Cell, *, model: Model, request: Request) -> Answer:
         """Return the answer to `request` for `cell`.
@@ -74,12 +76,16 @@ class Session:
             self._engine.close()
 
     def _send_and_record(self, engine: Engine, cell: Cell, *, model: Model, request: Request) -> None:
+        self._circuit.check(model)
         try:
             exchange = engine.send(model.endpoint, request)
             reading = read_exchange(exchange)
         except WireError as problem:
             # Servers like to quote the key that they refuse.
-            raise WireError(self.library.redactor.text(str(problem)), status=problem.status) from None
+            redacted = WireError(self.library.redactor.text(str(problem)), status=problem.status)
+            self._circuit.note_failure(model, redacted)
+            raise redacted from None
+        self._circuit.note_reply(model)
         note = _note(cell, reading)
         self.library.cassette(cell.eval, cell.model).add(replace(exchange, repeat=cell.repeat, note=note))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tunegate.cases import Sources
+from tunegate.errors import UsageError
 from tunegate.records import Check, Message, Record, Reply, State
 from tunegate.session.asking import Answer, Session
 from tunegate.session.plan import Planned
@@ -63,9 +64,12 @@ class Attempt:
 
         Raises:
             Missed: at least one check that counts failed; the message shows all of them.
+            UsageError: there is no reply to score, or nothing to score it by.
         """
         if self._answer is None:
-            raise RuntimeError("score() was called before ask(): there is no reply to score")
+            raise UsageError("score() was called before ask(): there is no reply to score")
+        if not checks:
+            raise UsageError("score() was called without a check: an item that measures nothing cannot pass")
         self.record = self._record(self._answer.reading.state, checks=tuple(checks))
         if self.record.missed:
             raise Missed(describe_misses(self.record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,11 +35,21 @@ def plan_cells(
     A row of the matrix that fixes its number of shots or its temperature keeps it, whatever the run says.
 
     Raises:
-        UsageError: the eval has no cases.
+        UsageError: the eval has no cases, or two of one id.
+        CaseFileError: the prompt needs what the case files do not have.
     """
     cases = eval_.cases(sources)
     if not cases:
         raise UsageError(f"the eval '{eval_.name}' has no cases to ask")
+    twice = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"the eval '{eval_.name}' has {len(twice)} case ids that stand twice, the first is {twice[0]!r}: "
+            "recordings and baselines are found by the id"
+        )
+    for shots in {_shots_of(model, sources) for model in models}:
+        # Says once, before anything is asked, what would fail for every item.
+        eval_.prompt(cases[0], sources.with_shots(shots))
     return [
         Planned(
             eval_,
@@ -51,13 +62,17 @@ def plan_cells(
                 model=model.name,
                 repeat=repeat,
                 temperature=_temperature_of(model, temperature),
-                shots=sources.shots if model.shots is None else model.shots,
+                shots=_shots_of(model, sources),
             ),
         )
         for model in models
         for case in cases
         for repeat in range(1, repeats + 1)
     ]
+
+
+def _shots_of(model: Model, sources: Sources) -> int:
+    return sources.shots if model.shots is None else model.shots
 
 
 def _temperature_of(model: Model, temperature: float) -> float | None:

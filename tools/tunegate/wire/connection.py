@@ -71,6 +71,10 @@ class Connection:
                 return await _receive(request, response.http_response)
         except openai.APIStatusError as refused:
             return await _receive(request, refused.response)
+        except (openai.APITimeoutError, httpx2.TimeoutException) as problem:
+            raise WireError(
+                f"no complete reply within timeout_s = {self._timeout_s:g} s from {self.base_url}"
+            ) from problem
         except (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as problem:
             cause = problem.__cause__ or problem
             raise WireError(

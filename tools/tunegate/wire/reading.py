@@ -39,7 +39,7 @@ def read_exchange(exchange: Exchange) -> Reading:
             reply = Reply(text="", finish_reason="content_filter", refusal=message)
             return Reading(reply, "refused", _total(exchange), None)
         raise WireError(
-            f"{exchange.request.url} answered {exchange.status}: {_error_message(exchange.body)}",
+            f"{exchange.status} {_error_message(exchange.body)}, from {exchange.request.url}",
             status=exchange.status,
         )
     if _is_stream(exchange):
@@ -73,7 +73,7 @@ def _read_stream(exchange: Exchange) -> Reading:
             break
         chunk = _parse(event, exchange)
         if "error" in chunk:
-            raise WireError(f"{exchange.request.url} broke off its stream: {_error_message(event)}")
+            raise WireError(f"stream broken off: {_error_message(event)}, by {exchange.request.url}")
         model = chunk.get("model") or model
         fingerprint = chunk.get("system_fingerprint") or fingerprint
         usage = _usage(chunk["usage"]) if chunk.get("usage") else usage
@@ -85,7 +85,7 @@ def _read_stream(exchange: Exchange) -> Reading:
         refusals.append(_text(delta.get("refusal")))
         finish_reason = choice.get("finish_reason") or finish_reason
     if finish_reason is None:
-        raise WireError(f"{exchange.request.url} ended its stream without a finish_reason: the reply is incomplete")
+        raise WireError(f"incomplete reply: a stream without a finish_reason, from {exchange.request.url}")
     reply = Reply(
         text="".join(parts),
         finish_reason=finish_reason,
@@ -128,8 +128,11 @@ def _arrival(exchange: Exchange, event: int | None) -> float | None:
 
 
 def _is_stream(exchange: Exchange) -> bool:
-    kind = next((value[0] for name, value in exchange.headers.items() if name.lower() == "content-type"), "")
-    return kind.startswith("text/event-stream") or exchange.body.startswith(b"data:")
+    return _content_type(exchange).startswith("text/event-stream") or exchange.body.startswith(b"data:")
+
+
+def _content_type(exchange: Exchange) -> str:
+    return next((value[0] for name, value in exchange.headers.items() if name.lower() == "content-type"), "")
 
 
 def _is_content_filter(exchange: Exchange) -> bool:
@@ -146,16 +149,22 @@ def _parse(data: bytes, exchange: Exchange) -> Mapping[str, Any]:
         # A lone surrogate may stand escaped in the JSON; the record keeps it as it is.
         value = _JSON.decode(data.decode())
     except (ValueError, RecursionError) as problem:
-        raise WireError(f"{exchange.request.url} sent what is not JSON ({problem}): {data[:120]!r}") from problem
+        kind = ", ".join(
+            next((value for name, value in exchange.headers.items() if name.lower() == "content-type"), ())
+        )
+        raise WireError(
+            f"no JSON but {kind or 'bytes of no stated type'} from {exchange.request.url}, status {exchange.status}; "
+            f"is that the address of a chat completions API? It began {data[:60]!r} ({problem})"
+        ) from problem
     if not isinstance(value, dict):
-        raise WireError(f"{exchange.request.url} sent JSON that is no object: {data[:120]!r}")
+        raise WireError(f"no completion but other JSON from {exchange.request.url}: {data[:120]!r}")
     return value
 
 
 def _first_choice(body: Mapping[str, Any], exchange: Exchange) -> Mapping[str, Any]:
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise WireError(f"{exchange.request.url} sent a completion without choices: {exchange.body[:120]!r}")
+        raise WireError(f"a completion without choices from {exchange.request.url}: {exchange.body[:120]!r}")
     return choices[0]
 
 
