@@ -45,7 +45,8 @@ def test_real_model_is_recorded_and_replayed(project: Project) -> None:
         assert record.first_token_s is not None
         assert record.latency_s is not None
         assert 0 < record.first_token_s <= record.latency_s
-        assert (record.state == "truncated") == (record.reply.usage.completion_tokens == 64)
+        # The end mark is a token too: a reply may end by itself with the last one it was allowed.
+        assert record.state == "answered" or record.reply.usage.completion_tokens == 64
     long, short = records[:2], records[2:]
     assert {record.cell.shots for record in long} == {1}
     assert min(tokens(record) for record in long) > max(tokens(record) for record in short)
