@@ -276,3 +276,13 @@ def test_endpoint_that_is_down_is_not_asked_for_every_item(project: Project) -> 
     errors = [record.error or "" for record in project.records("a")]
     assert sum("not asked any more" in error for error in errors) == 3
     assert sum(error.startswith("no complete reply") for error in errors) == 3
+
+
+def test_many_missing_recordings_are_explained_once(project: Project) -> None:
+    """Where a whole setting was never recorded, the first items say what to do and the others refer to them."""
+    project.run("--record=missing", "--model", "plain", "--run", "live")
+    result = project.run("--model", "plain", "--shots", "1", "--run", "a")
+    assert result.status == 1
+    assert project.header("a")["states"] == {"error": 6}
+    assert result.out.count("to record it: pytest") == 3
+    assert result.out.count("see there") == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
@@ -26,6 +27,8 @@ class Harness:
         self.options: Options = read_options(config)
         self._only_collects: bool = config.option.collectonly
         self._owners: dict[str, str] = {}
+        self.explained = Counter[str]()
+        """Missing recordings told so far, by model."""
         self.planned = 0
         """Items that this process collected and kept after every selection."""
 

@@ -16,6 +16,8 @@ from tunegate.records import SCORED, Cell, Record
 from tunegate.session import Attempt, Missed, Planned
 from tunegate.session.attempt import ascii_safe
 
+FULL_EXPLANATIONS = 3
+"""Missing recordings of a model that are explained at length; a thousand more would hide the first."""
 ATTEMPT = pytest.StashKey[Attempt]()
 
 
@@ -101,5 +103,9 @@ def _attach(report: pytest.TestReport, **facts: object) -> None:
 def _explain(error: BaseException, item: pytest.Item, planned: Planned) -> str:
     if not isinstance(error, RecordingMissing):
         return str(error)
+    told = item.config.stash[HARNESS].explained
+    told[planned.cell.model] += 1
+    if told[planned.cell.model] > FULL_EXPLANATIONS:
+        return f"{str(error).splitlines()[0]} (as with the first ones of this model, see there)"
     command = recording_command(item, case=planned.cell.case, model=planned.cell.model)
     return f"{error}\n  to record it: {command}"
