@@ -156,6 +156,7 @@ class Ledger:
                     "training_seed": model.training_seed,
                     "shots": model.shots,
                     "body": json.loads(redact(json.dumps(dict(model.body)))),
+                    "omit": list(model.omit),
                 }
                 for model in harness.models
             ],
