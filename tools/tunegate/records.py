@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict, get_args
 
 from tunegate.errors import RunError
@@ -168,10 +168,7 @@ def _plain_reply(reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "model": reply.model,
         "fingerprint": reply.fingerprint,
-        "usage": {
-            "prompt_tokens": reply.usage.prompt_tokens,
-            "completion_tokens": reply.usage.completion_tokens,
-        },
+        "usage": asdict(reply.usage),
     }
     if reply.refusal is not None:
         plain["refusal"] = reply.refusal

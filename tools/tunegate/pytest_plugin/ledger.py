@@ -59,7 +59,7 @@ class Ledger:
         if line is not None:
             self._pending.pop(report.nodeid, None)
             del report.tunegate_record  # the terminal keeps every report to the end
-            self._write(Record.from_json(line))
+            self._write(Record.from_json(line), line=line)
         elif report.when not in ("setup", "call", "teardown") and report.nodeid in self._pending:
             # xdist reports an item whose worker died with a `when` of its own.
             cell_in_hand = self._pending.pop(report.nodeid)
@@ -99,14 +99,14 @@ class Ledger:
             },
         )
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: Record, *, line: str | None = None) -> None:
         if record.cell in self._written:
             cell = record.cell
             self.problems.append(f"{cell.eval}[{cell.case}] of '{cell.model}' was reported twice: the first counts")
             return
         self._written.add(record.cell)
         folder = self._open()
-        folder.append(record)
+        folder.append(record, line=line)
         self.tally.add(record)
         if record.messages:
             self._prompts.add(hashlib.sha256(canonical_json(record.messages).encode()).hexdigest())

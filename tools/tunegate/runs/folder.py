@@ -77,9 +77,9 @@ class RunFolder:
         # Line by line: what was measured before a crash is on disk, and costs a system call a record.
         return cls(path, started, (path / RECORDS).open("a", encoding="ascii", buffering=1))
 
-    def append(self, record: Record) -> None:
-        """Write `record` as the next line."""
-        self._records.write(record.to_json() + "\n")
+    def append(self, record: Record, *, line: str | None = None) -> None:
+        """Write `record` as the next line; `line` is its JSON, where the caller has it already."""
+        self._records.write((line or record.to_json()) + "\n")
         self.states[record.state] += 1
         if record.source:
             self.sources[record.source] += 1

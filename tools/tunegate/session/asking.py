@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from tunegate.cases import Endpoint, Model
@@ -119,8 +119,5 @@ def _note(cell: Cell, reading: Reading) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "model": reply.model,
         "fingerprint": reply.fingerprint,
-        "usage": {
-            "prompt_tokens": reply.usage.prompt_tokens,
-            "completion_tokens": reply.usage.completion_tokens,
-        },
+        "usage": asdict(reply.usage),
     }
