@@ -286,3 +286,4 @@ def test_many_missing_recordings_are_explained_once(project: Project) -> None:
     assert project.header("a")["states"] == {"error": 6}
     assert result.out.count("to record it: pytest") == 3
     assert result.out.count("see there") == 3
+    assert all("nearest recording differs" in (record.error or "") for record in project.records("a"))

@@ -62,7 +62,10 @@ def make_report(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestRe
     if report.when == "setup":
         _attach(report, tunegate_cell=asdict(planned.cell), tunegate_planned=harness.planned)
     if report.when == "call" or (report.when == "setup" and report.failed):
-        _attach_record(report, item, planned)
+        error = call.excinfo.value if call.excinfo else None
+        # The terminal may shorten what many items have in common; the record of each is complete.
+        told = ascii_safe(harness.redactor.text(str(error))) if isinstance(error, TunegateError) else ""
+        _attach_record(report, item, planned, problem=told or report.longreprtext)
     return report
 
 
@@ -82,16 +85,17 @@ def _plain_report(item: pytest.Item, call: pytest.CallInfo[None], planned: Plann
     return report
 
 
-def _attach_record(report: pytest.TestReport, item: pytest.Item, planned: Planned) -> None:
+def _attach_record(report: pytest.TestReport, item: pytest.Item, planned: Planned, *, problem: str) -> None:
     attempt = item.stash.get(ATTEMPT, None)
     if attempt is not None and attempt.record is not None:
         record = attempt.record
     elif report.skipped:
         return
     else:
-        problem = report.longreprtext or "the eval's test ended without calling score()"
+        problem = problem or "the eval's test ended without calling score()"
         record = attempt.failed(problem) if attempt else Record(planned.cell, "error", error=problem)
-        report.outcome, report.longrepr = "failed", problem
+        if not report.failed:
+            report.outcome, report.longrepr = "failed", problem
     _attach(report, tunegate_record=record.to_json(), tunegate_scored=record.state in SCORED)
 
 
