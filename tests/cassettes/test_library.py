@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -104,7 +105,7 @@ def test_newest_recording_wins(cassette: Cassette, make_exchange: Any, merged: b
 
 def test_refreshing_sees_what_another_recorded(root: Path, make_exchange: Any) -> None:
     """A miss looks again at journals that grew and at a cassette that was replaced."""
-    mine, theirs = (Library(root).cassette("format", "m") for _ in range(2))
+    mine, theirs = (Library(root, clock=itertools.count().__next__).cassette("format", "m") for _ in range(2))
     for number in range(6):
         exchange = make_exchange(f"question {number}")
         assert mine.find(exchange.request, repeat=1, refresh=True) is None

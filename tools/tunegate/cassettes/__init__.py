@@ -4,6 +4,7 @@ A cassette is stock vcrpy's JSON, one file per eval and model; a recording is fo
 request and the repeat. Any number of processes record at once; what `add` reported survives `kill -9`.
 """
 
+from tunegate.cassettes.adoption import Adopted
 from tunegate.cassettes.care import (
     Finding,
     Pruned,
@@ -19,6 +20,7 @@ from tunegate.cassettes.library import Library
 from tunegate.cassettes.redaction import Redactor
 
 __all__ = [
+    "Adopted",
     "Cassette",
     "Finding",
     "Library",

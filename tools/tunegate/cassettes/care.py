@@ -14,7 +14,7 @@ from tunegate.cassettes.content import read_cassette
 from tunegate.cassettes.entry import Entry
 from tunegate.cassettes.library import Library
 from tunegate.cassettes.redaction import Redactor
-from tunegate.cassettes.shelf import read_journal
+from tunegate.cassettes.shelf import index_journal
 from tunegate.errors import CassetteError
 from tunegate.exchanges import Exchange
 
@@ -240,12 +240,12 @@ def _check_age(cassette: Cassette, *, entries: Collection[Entry], days: float, n
 def _check_file(path: Path, *, redactor: Redactor) -> list[Finding]:
     """Read every interaction of a file whole, and look at all its text for secrets."""
     try:
-        entries: Collection[Entry]
+        entries: list[Entry] = []
         if path.suffix == ".jsonl":
-            entries = read_journal(path)
-        else:
-            content = read_cassette(path)
-            entries = content.entries if content else ()
+            journal = index_journal(path)
+            entries = [*journal.values(), *journal.shadowed]
+        elif content := read_cassette(path):
+            entries = [*content.entries.values(), *content.shadowed]
     except CassetteError as problem:
         return [Finding("unreadable", path, str(problem))]
     findings: list[Finding] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,31 +13,24 @@ from typing import Any
 from tunegate.cassettes.address import READ_ONLY_SUFFIXES, shown_path
 from tunegate.cassettes.durability import explained
 from tunegate.cassettes.entry import Entry, Key, fingerprint_of_text
+from tunegate.cassettes.extent import Stamp, StoredFile, stamp_of_open
+from tunegate.cassettes.index import latest
 from tunegate.cassettes.stock import parse_yaml
-from tunegate.cassettes.vcr_format import entries_of_cassette
+from tunegate.cassettes.vcr_format import index_cassette
 from tunegate.errors import CassetteError
-
-Stamp = tuple[int, int, int]
-"""Modification time (ns), inode and size (bytes): another stamp is another version of the file."""
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Content:
-    """The interactions of one version of a file."""
+    """The interactions of one version of a file, the newest of each key."""
 
     stamp: Stamp
-    entries: Sequence[Entry]
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """Return the stamp of a file; None where there is none."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+    entries: Mapping[Key, Entry]
+    """An index where tunegate wrote the file; where stock vcrpy did, they are in memory whole."""
+    shadowed: Sequence[Entry]
+    """Interactions that a newer one of the same key stands before."""
 
 
 def read_cassette(path: Path) -> Content | None:
@@ -47,14 +39,20 @@ def read_cassette(path: Path) -> Content | None:
     Raises:
         CassetteError: it is not a cassette; the message says where it stops being one and what to do.
     """
+    is_yaml = path.suffix in READ_ONLY_SUFFIXES
     with explained(path, doing="read"):
         try:
-            with path.open("rb") as file:
-                # Of the open file: the name may be given to a newer version at any moment.
-                stamp = stamp_of_open(file.fileno())
-                raw = file.read()
+            file = path.open("rb")
         except FileNotFoundError:
             return None
+        with file:
+            # Of the open file: the name may be given to a newer version at any moment.
+            stamp = stamp_of_open(file.fileno())
+            index = None if is_yaml else index_cassette(file, stored=StoredFile(path, stamp=stamp))
+            if index is not None:
+                return Content(stamp, index, index.shadowed)
+            file.seek(0)
+            raw = file.read()
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -62,18 +60,10 @@ def read_cassette(path: Path) -> Content | None:
         raise CassetteError(f"{shown_path(path)} is not UTF-8 at line {line}: {_restore(path)}") from problem
     if not text.strip():
         # As vcrpy has it: an empty file is no recording.
-        return Content(stamp, ())
-    is_yaml = path.suffix in READ_ONLY_SUFFIXES
-    entries = None if is_yaml else entries_of_cassette(text)
-    if entries is None:
-        entries = _stock_entries(text, path=path, is_yaml=is_yaml)
-    return Content(stamp, entries)
-
-
-def stamp_of_open(descriptor: int) -> Stamp:
-    """Return the stamp of an open file."""
-    status = os.fstat(descriptor)
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+        return Content(stamp, {}, ())
+    every = _stock_entries(text, path=path, is_yaml=is_yaml)
+    newest = latest(every)
+    return Content(stamp, newest, [entry for entry in every if newest[entry.key] is not entry])
 
 
 def _stock_entries(text: str, *, path: Path, is_yaml: bool) -> list[Entry]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 from tunegate.cassettes.address import shown_path
 from tunegate.errors import CassetteError
@@ -60,17 +61,42 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def replace_file(path: Path, content: bytes, *, draft: Path) -> None:
-    """Put `content` in place of `path`: at every moment the old or the new version is there, complete.
+def sync_data(descriptor: int) -> None:
+    """Wait until what was written to an open file is on disk and can be read from there."""
+    # fdatasync writes the new size too, without which the data could not be read; it only spares the times.
+    getattr(os, "fdatasync", os.fsync)(descriptor)
 
-    The caller holds the lock of `path`, so a draft left behind by a killed process is nobody's.
+
+def replace_file(path: Path, chunks: Iterable[bytes], *, draft: Path) -> None:
+    """Put `chunks` in place of `path`: at every moment the old or the new version is there, complete.
+
+    A file that holds them already is not touched. The caller holds the lock of `path`, so a draft left behind
+    by a killed process is nobody's.
     """
     with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        is_same = _write_and_compare(chunks, file=file, path=path)
+        if not is_same:
+            file.flush()
+            os.fsync(file.fileno())
+    if is_same:
+        draft.unlink()
+        return
     os.replace(draft, path)
     sync_folder(path.parent)
+
+
+def _write_and_compare(chunks: Iterable[bytes], *, file: IO[bytes], path: Path) -> bool:
+    """Write `chunks` to `file` and say whether `path` holds the same bytes."""
+    with contextlib.ExitStack() as stack:
+        try:
+            known = stack.enter_context(path.open("rb"))
+        except FileNotFoundError:
+            known = None
+        is_same = known is not None
+        for chunk in chunks:
+            file.write(chunk)
+            is_same = is_same and known is not None and known.read(len(chunk)) == chunk
+        return is_same and known is not None and not known.read(1)
 
 
 @contextlib.contextmanager

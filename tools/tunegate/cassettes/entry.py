@@ -1,4 +1,4 @@
-"""One recorded interaction: its key at once, the rest when it is asked for."""
+"""One recorded interaction: its head at once, the rest when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from tunegate.cassettes.extent import Extent
 from tunegate.cassettes.stock import body_bytes, decompress
 from tunegate.errors import CassetteError
 from tunegate.exchanges import Exchange, Request, Timing, fingerprint_of
@@ -24,8 +25,8 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One interaction of a cassette or journal."""
+class Head:
+    """What is known of an interaction without its text."""
 
     key: Key
     case: str
@@ -33,20 +34,44 @@ class Entry:
     recorded_at: str
     """Empty where the recording does not say."""
     size: int
-    """Characters of the request, for finding similar ones without reading them."""
-    source: tuple[str, ...] | Mapping[str, Any]
-    """The lines as they are written, or the interaction as stock vcrpy wrote it."""
+    """Bytes of the request, for finding similar ones without reading them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Head):
+    """One interaction of a cassette or journal."""
+
+    source: Extent | str | Mapping[str, Any]
+    """Where its text lies, the text itself, or the interaction as stock vcrpy wrote it."""
+
+    def text(self) -> str:
+        """Return the four lines of an interaction that tunegate wrote, joined by line breaks or by tabs.
+
+        Raises:
+            FileReplaced: its file is another by now.
+            CassetteError: it cannot be read.
+        """
+        if isinstance(self.source, Extent):
+            try:
+                return self.source.text()
+            except ValueError as problem:
+                raise CassetteError(f"the recording of {self.name} is damaged: {problem}") from problem
+        if isinstance(self.source, str):
+            return self.source
+        raise TypeError("stock vcrpy wrote it: there are no four lines")
 
     def plain(self) -> Mapping[str, Any]:
         """Return the interaction as JSON holds it.
 
         Raises:
+            FileReplaced: its file is another by now.
             CassetteError: its lines are damaged.
         """
         if isinstance(self.source, Mapping):
             return self.source
+        text = self.text()
         try:
-            plain: dict[str, Any] = json.loads("\n".join(self.source))
+            plain: dict[str, Any] = json.loads(text)
         except ValueError as problem:
             raise CassetteError(f"the recording of {self.name} is damaged: {problem}") from problem
         return plain
@@ -65,7 +90,7 @@ class Entry:
 
     def request_text(self) -> str:
         """Return the request as text to compare others with, cheaply."""
-        return self.source[0] if isinstance(self.source, tuple) else str(self.source["request"])
+        return str(self.source["request"]) if isinstance(self.source, Mapping) else self.text()[: self.size]
 
     def server_model(self) -> str | None:
         """Return the model the server named, from the notes; None where they do not say.

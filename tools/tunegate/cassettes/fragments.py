@@ -5,6 +5,7 @@ A model that repeats a secret streams it a few letters at a time; no single piec
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -27,6 +28,48 @@ class Fragment:
         """The string as it is now."""
         found: str = self.container[self.key]
         return found
+
+
+class _Place:
+    """A place in JSON values: the strings that stand right there by their step, and the places further down."""
+
+    __slots__ = ("below", "strings")
+
+    def __init__(self) -> None:
+        self.strings: defaultdict[object, list[str]] = defaultdict(list)
+        self.below: defaultdict[object, _Place] = defaultdict(_Place)
+
+
+def joined_texts(events: Sequence[Any]) -> list[str]:
+    """Return the texts that the strings of one place make together, several times quicker than `joined_strings`."""
+    root = _Place()
+    for event in events:
+        _gather(event, root)
+    joined: list[str] = []
+    waiting = [root]
+    while waiting:
+        place = waiting.pop()
+        waiting.extend(place.below.values())
+        joined.extend("".join(pieces) for pieces in place.strings.values() if len(pieces) > 1)
+    return joined
+
+
+def _gather(value: Any, place: _Place, /) -> None:
+    strings, below = place.strings, place.below
+    if type(value) is dict:
+        for key, item in value.items():
+            kind = type(item)
+            if kind is str:
+                strings[key].append(item)
+            elif kind is dict or kind is list:
+                _gather(item, below[key])
+    else:
+        for item in value:
+            kind = type(item)
+            if kind is str:
+                strings["item"].append(item)
+            elif kind is dict or kind is list:
+                _gather(item, below[_step(None, item, in_list=True)])
 
 
 def joined_strings(events: Sequence[Any]) -> list[list[Fragment]]:

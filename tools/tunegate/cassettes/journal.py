@@ -11,42 +11,41 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from tunegate.cassettes.address import JOURNALS, journal_paths, shown_path
-from tunegate.cassettes.durability import explained, locking, make_folder, sync_folder, try_lock
-from tunegate.errors import CassetteError
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The complete lines of a journal from one offset on, and the offset (bytes) behind them."""
-
-    lines: tuple[str, ...]
-    end: int
+from tunegate.cassettes.address import JOURNALS, journal_paths
+from tunegate.cassettes.durability import explained, locking, make_folder, sync_data, sync_folder, try_lock
 
 
-def read_tail(path: Path, *, start: int) -> Tail | None:
-    """Return the complete lines behind `start` (bytes); None where the journal was merged and is gone.
+class Line(NamedTuple):
+    """A complete line of a journal."""
+
+    content: bytes
+    """Without the line break."""
+    offset: int
+    """Where it begins (bytes)."""
+
+
+def read_lines(path: Path, *, start: int = 0) -> Iterator[Line]:
+    """Yield the complete lines from the offset `start` (bytes) on; none where the journal was merged and is gone.
 
     Raises:
         CassetteError: the journal cannot be read.
     """
     with explained(path, doing="read"):
         try:
-            with path.open("rb") as file:
-                file.seek(start)
-                fresh = file.read()
+            file = path.open("rb")
         except FileNotFoundError:
-            return None
-    whole = fresh[: fresh.rfind(b"\n") + 1]
-    try:
-        text = whole.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise CassetteError(f"{shown_path(path)} is damaged: {problem}") from problem
-    return Tail(tuple(text.split("\n")[:-1]), start + len(whole))
+            return
+        with file:
+            file.seek(start)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                yield Line(line[:-1], start)
+                start += len(line)
 
 
 class JournalWriter:
@@ -70,19 +69,22 @@ class JournalWriter:
         self._open = True
         self._syncing = threading.Lock()
 
-    def append(self, line: str) -> int:
-        """Write one line and return the offset (bytes) behind it, for `sync`; one thread at a time.
+    def append(self, lines: Iterable[bytes]) -> int:
+        """Write lines and return the offset (bytes) behind them, for `sync`; one thread at a time.
 
         Raises:
-            CassetteError: it could not be written whole; the journal then ends before it.
+            CassetteError: they could not be written whole; the journal then ends behind the last whole one.
         """
-        content = line.encode("utf-8") + b"\n"
+        content = b"".join(line + b"\n" for line in lines)
+        written = 0
         with explained(self.path, doing="record in"):
             try:
-                if os.write(self._descriptor, content) != len(content):
+                written = os.write(self._descriptor, content)
+                if written != len(content):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
-                # What follows must not be glued to a torn line.
+                # What follows must not be glued to a torn line. Whole ones stay: another process may have read them.
+                self._size += content.rfind(b"\n", 0, written) + 1
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._descriptor, self._size)
                 raise
@@ -101,8 +103,13 @@ class JournalWriter:
                 return
             reached = self._size
             with explained(self.path, doing="record in"):
-                os.fsync(self._descriptor)
+                sync_data(self._descriptor)
             self._synced = reached
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its lock was let go of: it was merged, or belongs to the process that this one was forked from."""
+        return not self._open
 
     def close(self) -> None:
         """Let go of the lock; the journal can then be merged by anybody."""
@@ -138,19 +145,18 @@ def make_journal_folder(cassette: Path) -> None:
 
 @contextlib.contextmanager
 def abandoned_journals(cassette: Path, *, own: Sequence[Path]) -> Iterator[list[Path]]:
-    """Hold the journals whose writers are gone, and this process's `own`, which it holds already."""
+    """Hold the journals whose writers are gone, and this process's `own`, which it holds already; that comes last."""
     descriptors: list[int] = []
     paths: list[Path] = []
     try:
         for path in journal_paths(cassette):
             if path in own:
-                paths.append(path)
                 continue
             descriptor = try_lock(path)
             if descriptor is not None:
                 descriptors.append(descriptor)
                 paths.append(path)
-        yield paths
+        yield [*paths, *(path for path in own if path.exists())]
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

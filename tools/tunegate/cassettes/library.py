@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tunegate.cassettes.address import (
@@ -11,8 +12,10 @@ from tunegate.cassettes.address import (
     READ_ONLY_SUFFIXES,
     cassette_path,
     journal_stem,
+    shown_path,
     unquote_name,
 )
+from tunegate.cassettes.adoption import Adopted, compare_cassettes, take_over
 from tunegate.cassettes.cassette import Cassette
 from tunegate.cassettes.redaction import Redactor
 from tunegate.errors import CassetteError
@@ -21,19 +24,26 @@ from tunegate.errors import CassetteError
 class Library:
     """All cassettes below one folder."""
 
-    def __init__(self, root: Path, *, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, root: Path, *, redactor: Redactor | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Name the folder; `clock` is for its cassettes, see `Cassette`."""
         self.root = root
         self.redactor = redactor or Redactor()
-        self._cassettes: dict[Path, Cassette] = {}
+        self._clock = clock
+        self._cassettes: dict[tuple[str, str], Cassette] = {}
         self._opening = threading.Lock()
 
     def cassette(self, eval_name: str, model: str) -> Cassette:
         """Return the cassette of an eval and model, always the same one; it is read when it is needed."""
-        path = cassette_path(self.root, eval_name=eval_name, model=model)
         with self._opening:
-            if path not in self._cassettes:
-                self._cassettes[path] = Cassette(path, eval_name=eval_name, model=model, redactor=self.redactor)
-            return self._cassettes[path]
+            known = self._cassettes.get((eval_name, model))
+            if known is None:
+                path = cassette_path(self.root, eval_name=eval_name, model=model)
+                known = self._cassettes[eval_name, model] = Cassette(
+                    path, eval_name=eval_name, model=model, redactor=self.redactor, clock=self._clock
+                )
+            return known
 
     def cassettes(self) -> list[Cassette]:
         """Return the cassettes that exist, ordered by eval and model."""
@@ -67,6 +77,23 @@ class Library:
                 problems.append(problem)
         if problems:
             raise CassetteError("\n".join(map(str, problems))) from problems[0]
+
+    def adopt(self, other: Library) -> Adopted:
+        """Copy every recording of another folder into this one, where there is no later one of the same request.
+
+        The other folder, journals included, is only read. All of it is read before anything is written here.
+
+        Raises:
+            CassetteError: the other folder is missing or damaged, and nothing was changed here; or this one cannot
+                be written.
+        """
+        if not other.root.is_dir():
+            raise CassetteError(f"no folder of cassettes at {shown_path(other.root)}: nothing was taken from there")
+        comparisons = [
+            compare_cassettes(self.cassette(there.eval_name, there.model), there, redactor=self.redactor)
+            for there in other.cassettes()
+        ]
+        return take_over(comparisons)
 
     def _names_of(self, path: Path) -> tuple[str, str]:
         eval_name = unquote_name(path.parent.name) or path.parent.name

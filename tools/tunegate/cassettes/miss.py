@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import heapq
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -53,17 +55,30 @@ class Difference:
         return f"{self.place} ({_shown(self.recorded)} -> {_shown(self.wanted)})"
 
 
-def explain_miss(entries: Sequence[Entry], *, request: Request, case: str, repeat: int, redactor: Redactor) -> str:
+class Catalogue:
+    """Recordings arranged for finding what is like a request: made once, for thousands of misses."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.by_size = sorted(entries, key=lambda entry: (entry.size, entry.key))
+        self.by_case: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.repeats: defaultdict[str, list[int]] = defaultdict(list)
+        """Of each fingerprint, in order."""
+        for entry in sorted(self.by_size, key=lambda entry: entry.key):
+            self.by_case[entry.case].append(entry)
+            self.repeats[entry.key.fingerprint].append(entry.key.repeat)
+
+
+def explain_miss(catalogue: Catalogue, *, request: Request, case: str, repeat: int, redactor: Redactor) -> str:
     """Return one line without secrets: other repeats, the nearest recording, or that there is none."""
-    if not entries:
+    if not catalogue.by_size:
         return "no recording at all"
-    repeats = sorted(entry.key.repeat for entry in entries if entry.key.fingerprint == request.fingerprint)
+    repeats = catalogue.repeats.get(request.fingerprint, [])
     if repeats and repeat not in repeats:
         word = "repeat" if len(repeats) == 1 else "repeats"
         return f"recorded for {word} {', '.join(map(str, repeats))} only"
     # Recordings hold no secrets, so what is compared with them must not either.
     wanted = Request(redactor.url(request.url), redactor.value(request.body), request.method.upper())
-    nearest, differences = _nearest(entries, request=wanted, case=case, repeat=repeat)
+    nearest, differences = _nearest(catalogue, request=wanted, case=case, repeat=repeat)
     other_case = f" (of case {nearest.case})" if nearest.case and nearest.case != case else ""
     if not differences:
         return f"nearest recording{other_case} differs only in what was redacted"
@@ -85,9 +100,9 @@ def differences_of(recorded: Request, wanted: Request) -> list[Difference]:
     return found
 
 
-def _nearest(entries: Sequence[Entry], *, request: Request, case: str, repeat: int) -> tuple[Entry, list[Difference]]:
-    same_case = [entry for entry in entries if entry.case == case] if case else []
-    candidates = same_case[:_COMPARED] or _similar(entries, request=request)
+def _nearest(catalogue: Catalogue, *, request: Request, case: str, repeat: int) -> tuple[Entry, list[Difference]]:
+    same_case = catalogue.by_case.get(case, []) if case else []
+    candidates = same_case[:_COMPARED] or _similar(catalogue.by_size, request=request)
     compared = [(entry, differences_of(entry.request(), request)) for entry in candidates]
     return min(
         compared,
@@ -95,12 +110,15 @@ def _nearest(entries: Sequence[Entry], *, request: Request, case: str, repeat: i
     )
 
 
-def _similar(entries: Sequence[Entry], *, request: Request) -> list[Entry]:
+def _similar(by_size: Sequence[Entry], *, request: Request) -> list[Entry]:
     """Return the recordings of like length that share most of a few samples of the wanted text."""
     body = json.dumps(request.body, ensure_ascii=False, separators=(",", ":"))
     written = json.dumps(body, ensure_ascii=False)
     size = len(written)
-    alike = heapq.nsmallest(_PROBED, entries, key=lambda entry: abs(entry.size - size))
+    size_bytes = len(written.encode("utf-8", "surrogatepass"))
+    middle = bisect.bisect_left(by_size, size_bytes, key=lambda entry: entry.size)
+    around = by_size[max(0, middle - _PROBED) : middle + _PROBED]
+    alike = heapq.nsmallest(_PROBED, around, key=lambda entry: abs(entry.size - size_bytes))
     step = max(1, size // (_PROBES + 1))
     probes = [written[at : at + _PROBE_LENGTH] for at in range(step // 2, size, step)]
 

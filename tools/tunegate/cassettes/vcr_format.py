@@ -15,144 +15,181 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
 
-from tunegate.cassettes.entry import RESERVED_NOTES, Entry, Key, fingerprint_of_text
-from tunegate.cassettes.redaction import Redactor, kept_headers
-from tunegate.cassettes.stock import decompress
+from tunegate.cassettes.entry import Entry, Head, Key, fingerprint_of_text
+from tunegate.cassettes.extent import StoredFile
+from tunegate.cassettes.index import Index
+from tunegate.cassettes.redaction import Redactor
+from tunegate.cassettes.retention import kept_exchange
 from tunegate.exchanges import Exchange
 
-HEAD = '{"version": 1, "interactions": ['
-FOOT = "]}"
-LINES = 4
-_STARTS = ('{"request": ', ' "response": {"tunegate": ', ' "status": ', ' "body": ')
+HEAD = b'{"version": 1, "interactions": [\n'
+FOOT = b"]}\n"
+_REQUEST, _NOTES, _STATUS, _BODY = ('{"request": ', ' "response": {"tunegate": ', ' "status": ', ' "body": ')
+_STARTS = tuple(start.encode() for start in (_REQUEST, _NOTES, _STATUS, _BODY))
 _REQUEST_HEADERS = {"content-type": ["application/json"], "accept": ["application/json"]}
+_SPACED = json.JSONEncoder(ensure_ascii=False)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""JSON as the openai client sends it."""
+_ASCII = {_SPACED: json.JSONEncoder(), _COMPACT: json.JSONEncoder(separators=(",", ":"))}
+_JSON = json.JSONDecoder()
 
 
-def encode_exchange(exchange: Exchange, *, fingerprint: str, redactor: Redactor) -> tuple[str, ...]:
-    """Return the four lines of an exchange, free of secrets, without the comma between interactions.
+def encode_exchange(kept: Exchange, *, fingerprint: str, redactor: Redactor) -> bytes:
+    """Return a journal's line, less its end, for an exchange as `kept_exchange` returns it.
 
     `fingerprint` is that of the request as it was asked. It is kept in the notes where the one of the written
     request differs: a request that held a secret is still found by the request that holds it.
     """
-    request = exchange.request
-    method = request.method.upper()
-    url = redactor.url(request.url)
-    clean = redactor.value(request.body)
-    text = "" if not clean and method in ("GET", "HEAD", "DELETE") else _compact(clean)
-    notes: dict[str, Any] = {"case": exchange.note["case"]} if "case" in exchange.note else {}
-    notes["repeat"] = exchange.repeat
-    if exchange.recorded_at is not None:
-        notes["recorded_at"] = exchange.recorded_at
-    if exchange.timing is not None:
-        notes["total_s"] = round(exchange.timing.total_s, 6)
-        notes["events_s"] = [round(moment, 6) for moment in exchange.timing.events_s]
-    notes |= {key: value for key, value in exchange.note.items() if key not in RESERVED_NOTES | {"case"}}
-    notes = redactor.value(notes)
-    if fingerprint_of_text(method, url, text) != fingerprint:
-        notes["request"] = fingerprint
-    body = redactor.bytes(decompress(exchange.body, headers=exchange.headers))
+    written = _Lines(kept, fingerprint=fingerprint, redactor=redactor)
     try:
-        string = body.decode("utf-8")
-    except UnicodeDecodeError:
-        # Stock vcrpy encodes a string as UTF-8, so no string gives it these bytes: it gets what of them is
-        # text, and the notes keep them exactly.
-        string = body.decode("utf-8", "replace")
-        notes["body_base64"] = b64encode(body).decode()
-    written = {"method": method, "uri": url, "body": text, "headers": _REQUEST_HEADERS if text else {}}
-    reason = exchange.reason.encode("ascii", "replace").decode()
-    status = _dump({"code": exchange.status, "message": reason})
-    headers = _dump(kept_headers(exchange.headers, redactor=redactor))
-    return (
-        f"{_STARTS[0]}{_dump(written)},",
-        f"{_STARTS[1]}{_dump(notes)},",
-        f'{_STARTS[2]}{status}, "headers": {headers},',
-        f"{_STARTS[3]}{_dump({'string': string})}}}}}",
-    )
+        return written.joined(checked=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return written.joined(checked=True).encode("utf-8")
 
 
-def entry_of(lines: tuple[str, ...]) -> Entry:
+def spells_surrogates(line: bytes) -> bool:
+    """Whether a line may hold lone surrogates: two that were apart may come back as one character."""
+    return b"\\ud" in line
+
+
+class _Lines:
+    """The four lines of an exchange before they are text."""
+
+    def __init__(self, kept: Exchange, *, fingerprint: str, redactor: Redactor) -> None:
+        request = kept.request
+        self._kept = kept
+        self._fingerprint = fingerprint
+        self._method = request.method.upper()
+        self._url = redactor.url(request.url)
+        self._asked = redactor.value(request.body)
+        # Nothing was redacted, so writing and reading it gives the same fingerprint.
+        self._is_as_asked = (
+            self._asked is request.body and self._url == request.url and fingerprint == request.fingerprint
+        )
+
+    def joined(self, *, checked: bool) -> str:
+        """Return the lines; `checked` writes in ASCII what UTF-8 cannot hold, and the rest as it reads best."""
+        kept = self._kept
+        has_body = self._asked or self._method not in ("GET", "HEAD", "DELETE")
+        text = _json(self._asked, checked=checked, encoder=_COMPACT) if has_body else ""
+        notes = self._notes(text)
+        try:
+            string = kept.body.decode("utf-8")
+        except UnicodeDecodeError:
+            # Stock vcrpy encodes a string as UTF-8, so no string gives it these bytes: it gets what of them is
+            # text, and the notes keep them exactly.
+            string = kept.body.decode("utf-8", "replace")
+            notes["body_base64"] = b64encode(kept.body).decode()
+        sent = {"method": self._method, "uri": self._url, "body": text, "headers": _REQUEST_HEADERS if text else {}}
+        status = _json({"code": kept.status, "message": kept.reason}, checked=checked)
+        headers = _json({name: list(values) for name, values in kept.headers.items()}, checked=checked)
+        return (
+            f"{_REQUEST}{_json(sent, checked=checked)},\t"
+            f"{_NOTES}{_json(notes, checked=checked)},\t"
+            f'{_STATUS}{status}, "headers": {headers},\t'
+            f'{_BODY}{{"string": {_json(string, checked=checked)}}}}}}}'
+        )
+
+    def _notes(self, text: str) -> dict[str, Any]:
+        kept = self._kept
+        notes: dict[str, Any] = {"case": kept.note["case"]} if "case" in kept.note else {}
+        notes["repeat"] = kept.repeat
+        if kept.recorded_at is not None:
+            notes["recorded_at"] = kept.recorded_at
+        if kept.timing is not None:
+            notes["total_s"] = kept.timing.total_s
+            notes["events_s"] = kept.timing.events_s
+        notes |= kept.note
+        if not self._is_as_asked and fingerprint_of_text(self._method, self._url, text) != self._fingerprint:
+            notes["request"] = self._fingerprint
+        return notes
+
+
+def head_of(lines: Iterable[bytes]) -> Head:
     """Read what is needed to find an interaction from its four lines; the reply is read when it is asked for.
 
     Raises:
         ValueError: the lines are not JSON in this layout.
     """
-    if len(lines) != LINES or not all(map(str.startswith, lines, _STARTS)):
+    first, second, third, fourth = lines
+    starts = first.startswith(_STARTS[0]), second.startswith(_STARTS[1])
+    if not all(starts) or not third.startswith(_STARTS[2]) or not fourth.startswith(_STARTS[3]):
         raise ValueError("not laid out as tunegate writes it")
-    request = json.loads(lines[0][len(_STARTS[0]) : -1])
-    notes = json.loads(lines[1][len(_STARTS[1]) : -1])
+    for line in (third, fourth):
+        if not line.isascii():
+            line.decode("utf-8")
+    request = _value(first.decode("utf-8"), _REQUEST)
+    notes = _value(second.decode("utf-8"), _NOTES)
     try:
         fingerprint = notes.get("request") or fingerprint_of_text(request["method"], request["uri"], request["body"])
+        if len(bytes.fromhex(fingerprint)) != 32:
+            raise ValueError(f"{fingerprint!r} is no SHA-256")
         key = Key(fingerprint, int(notes["repeat"]))
-        case, recorded_at = str(notes.get("case", "")), str(notes.get("recorded_at") or "")
-    except (KeyError, TypeError, AttributeError) as problem:
+        if abs(key.repeat) >= 2**63:
+            raise ValueError(f"{key.repeat} is no count of repeats")
+        return Head(key, str(notes.get("case", "")), str(notes.get("recorded_at") or ""), len(first))
+    except (KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise ValueError(f"not an interaction: {problem!r}") from problem
-    return Entry(key, case, recorded_at, len(lines[0]), lines)
 
 
-def entries_of_cassette(text: str) -> list[Entry] | None:
-    """Read a cassette as `cassette_of` writes it; None for one laid out otherwise, or damaged."""
-    lines = text.split("\n")
-    if lines[-2:] != [FOOT, ""] or lines[0] != HEAD or (len(lines) - 3) % LINES:
+def index_cassette(file: IO[bytes], *, stored: StoredFile) -> Index | None:
+    """Look through a cassette as `cassette_chunks` writes it; None for one laid out otherwise, or damaged."""
+    if file.readline() != HEAD:
         return None
-    last = len(lines) - 3
-    entries: list[Entry] = []
-    try:
-        for first in range(1, last + 1, LINES):
-            *upper, body = lines[first : first + LINES]
-            if first + LINES <= last:
-                if not body.endswith("}}},"):
-                    return None
-                body = body[:-1]
-            entries.append(entry_of((*upper, body)))
-    except ValueError:
-        return None
-    return entries
+    index = Index(stored)
+    offset = len(HEAD)
+    more = True
+    while (first := file.readline()) != FOOT:
+        lines = (first, file.readline(), file.readline(), file.readline())
+        has_next = lines[3].endswith(b"}}},\n")
+        if not more or not lines[3].endswith(b"\n"):
+            return None
+        length = sum(map(len, lines))
+        try:
+            index.put(head_of(lines), offset=offset, length=length - (2 if has_next else 1))
+        except ValueError:
+            return None
+        offset += length
+        more = has_next
+    # A comma before the end, or anything behind it, is for the reader that says where the damage is.
+    return None if (more and len(index)) or file.read(1) else index
 
 
-def entry_of_journal(line: str) -> Entry:
-    """Read one line of a journal.
-
-    Raises:
-        ValueError: the line is damaged.
-    """
-    return entry_of(tuple(line.split("\t")))
-
-
-def journal_line(lines: Iterable[str]) -> str:
-    """Return the four lines of an interaction as one line."""
-    return "\t".join(lines)
-
-
-def cassette_of(entries: Iterable[Entry], *, redactor: Redactor) -> str:
-    """Return the text of a cassette; equal content gives equal text, by case, repeat and fingerprint."""
+def cassette_chunks(entries: Iterable[Entry], *, redactor: Redactor) -> Iterator[bytes]:
+    """Yield the bytes of a cassette; equal content gives equal bytes, by case, repeat and fingerprint."""
     ordered = sorted(entries, key=lambda entry: (entry.case, entry.key.repeat, entry.key.fingerprint))
-    laid_out = ",\n".join("\n".join(lines_of(entry, redactor=redactor)) for entry in ordered)
-    return "\n".join((HEAD, *([laid_out] if ordered else []), FOOT, ""))
+    yield HEAD
+    for number, entry in enumerate(ordered, 1):
+        yield _text_of(entry, redactor=redactor).encode("utf-8") + (b",\n" if number < len(ordered) else b"\n")
+    yield FOOT
 
 
-def lines_of(entry: Entry, *, redactor: Redactor) -> tuple[str, ...]:
+def _text_of(entry: Entry, *, redactor: Redactor) -> str:
     """Return the four lines of an entry: as they are, or written anew where stock vcrpy wrote it."""
     if isinstance(entry.source, Mapping):
-        return encode_exchange(entry.exchange(), fingerprint=entry.key.fingerprint, redactor=redactor)
-    return entry.source
+        kept = kept_exchange(entry.exchange(), redactor=redactor)
+        text = encode_exchange(kept, fingerprint=entry.key.fingerprint, redactor=redactor).decode("utf-8")
+    else:
+        text = entry.text()
+    return text if "\n" in text else text.replace("\t", "\n")
 
 
-def _dump(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if _encodable(text) else json.dumps(value)
+def _value(line: str, start: str) -> Any:
+    value, end = _JSON.raw_decode(line, len(start))
+    if line[end:].rstrip("\n") != ",":
+        raise ValueError("more on the line than one value")
+    return value
 
 
-def _compact(value: object) -> str:
-    """Return JSON as the openai client sends it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _json(value: object, *, checked: bool, encoder: json.JSONEncoder = _SPACED) -> str:
+    text = encoder.encode(value)
+    if checked:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            # A lone surrogate: in ASCII, JSON has a spelling for it.
+            return _ASCII[encoder].encode(value)
+    return text
