@@ -7,12 +7,14 @@ hub         the one function of this room that reaches the network, and only whe
 evals       what an eval file declares
 sources     what an eval is given: the bank, the schemas, and how much of them to ask
 matrix      models.toml, and the models a command names; fields checks what its tables hold
+prices      prices.toml, and what a model costs; list_prices asks the providers' list prices
 """
 
 from tunegate.cases.banks import Bank
 from tunegate.cases.evals import Case, Eval, eval_of, evaluates
 from tunegate.cases.layouts import read_bank
 from tunegate.cases.matrix import Endpoint, Lab, Limits, Matrix, Model, Role, Selection
+from tunegate.cases.prices import PriceBook, PriceRow
 from tunegate.cases.questions import Batch, Question
 from tunegate.cases.sources import Sources
 from tunegate.records import Message
@@ -28,6 +30,8 @@ __all__ = [
     "Matrix",
     "Message",
     "Model",
+    "PriceBook",
+    "PriceRow",
     "Question",
     "Role",
     "Selection",

@@ -38,10 +38,12 @@ ASKED: tuple[Role, ...] = ("candidate", "baseline")
 class Limits:
     """How hard an endpoint may be pressed; None is no limit of ours."""
 
-    max_connections: int = 8
+    max_connections: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout_s: float = 60.0
+    attempts: int = 6
+    """How often a request is sent before it counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ _LIMITS = {
     "requests_per_minute": POSITIVE,
     "tokens_per_minute": POSITIVE,
     "timeout_s": SECONDS,
+    "attempts": POSITIVE,
 }
 _ENDPOINT = {"base_url": URL.required(), "key_env": KEY_ENV, **_LIMITS}
 _MODEL = {

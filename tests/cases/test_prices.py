@@ -1,0 +1,376 @@
+"""The price book: which price is a model's, and when it is nobody's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import genai_prices
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.cases import Endpoint, Matrix, Model, PriceBook
+from tunegate.cost import Price, Rates, cost_usd
+from tunegate.errors import CaseFileError
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OPENAI = "https://api.openai.com/v1"
+AZURE = "https://acme.openai.azure.com/openai/v1"
+TEXT = """
+[[prices]]
+model = "small*"
+input_usd_per_mtok = 1
+output_usd_per_mtok = 2
+source = "glob"
+[[prices]]
+model = "small-2*"
+input_usd_per_mtok = 3
+output_usd_per_mtok = 4
+cached_input_usd_per_mtok = 0.5
+cache_write_usd_per_mtok = 3.5
+batch_input_usd_per_mtok = 1.5
+batch_output_usd_per_mtok = 2.5
+training_usd_per_mtok = 9
+since = 2026-11-01
+source = "longer glob"
+[[prices]]
+model = "small-2-tuned"
+endpoint = "lab"
+input_usd_per_mtok = 0
+output_usd_per_mtok = 0
+source = "exact, at home"
+[[prices]]
+model = "[s]mall-2-tuned*"
+endpoint = "lab"
+input_usd_per_mtok = 0
+output_usd_per_mtok = 0
+source = "longest glob, at home"
+[[prices]]
+model = "small*"
+endpoint = "lab"
+input_usd_per_mtok = 0
+output_usd_per_mtok = 0
+source = "glob, at home"
+[[prices]]
+model = "gpt-4.1-nano"
+training_usd_per_mtok = 1.5
+source = "training alone"
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., PriceBook]:
+    """Return a function that loads a book from text."""
+
+    def load_text(text: str, **options: Any) -> PriceBook:
+        path = tmp_path / "prices.toml"
+        path.write_text(text, encoding="utf-8")
+        return PriceBook.load(path, **options)
+
+    return load_text
+
+
+def ask(name: str, base_url: str = OPENAI, *, endpoint: str = "there", **fields: Any) -> Model:
+    """Return a row of a matrix."""
+    return Model(name, Endpoint(endpoint, base_url), **fields)
+
+
+def source_of(book: PriceBook, model: Model) -> str | None:
+    price = book.price_of(model, at=NOW)
+    return price and price.source
+
+
+def test_row_is_read_whole(load: Callable[..., PriceBook]) -> None:
+    """Everything that a row says arrives."""
+    assert load(TEXT).price_of(ask("small-2-x")) == Price(
+        Rates(3.0, 4.0, cached_input_usd_per_mtok=0.5, cache_write_usd_per_mtok=3.5),
+        source="longer glob",
+        batch=Rates(1.5, 2.5),
+        training_usd_per_mtok=9.0,
+        as_of="2026-11-01",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        (ask("small-1"), "glob"),
+        (ask("small-1", endpoint="lab"), "glob, at home"),
+        (ask("small-2-x", endpoint="lab"), "longer glob"),
+        (ask("small-2-tuned"), "longer glob"),
+        (ask("small-2-tuned", endpoint="lab"), "exact, at home"),
+        (ask("small-2-tuned-more", endpoint="lab"), "longest glob, at home"),
+        (ask("small-1", asks_for="small-2"), "glob"),
+        (ask("teacher", asks_for="small-2"), "longer glob"),
+        (ask("teacher"), None),
+    ],
+)
+def test_closest_row_wins(load: Callable[..., PriceBook], model: Model, source: str | None) -> None:
+    """The matrix's name beats the endpoint's, a name a glob, a longer glob a shorter one, one endpoint any."""
+    assert (load(TEXT).price_of(model, at=NOW) or Price(None, source="")).source.split(";")[0] == (source or "")
+
+
+def test_row_goes_before_the_list(load: Callable[..., PriceBook]) -> None:
+    """A row overrides a list price; one that tells of training alone does not."""
+    text = '[[prices]]\nmodel = "gpt-4*"\ninput_usd_per_mtok = 7\noutput_usd_per_mtok = 8\nsource = "contract"\n'
+    contract = load(text).price_of(ask("gpt-4.1-nano"))
+    assert contract is not None
+    assert contract.live == Rates(7.0, 8.0)
+    assert str(source_of(load(TEXT), ask("gpt-4.1-nano"))).startswith("genai-prices ")
+
+
+def test_half_price_of_a_batch_is_guessed_in_one_case_alone(load: Callable[..., PriceBook]) -> None:
+    """A row that is silent about batches gets OpenAI's general rule at OpenAI, not elsewhere nor for a fine-tune."""
+    book = load(TEXT)
+    there = book.price_of(ask("small-1"))
+    assert there is not None
+    assert there.batch == Rates(0.5, 1.0)
+    assert there.source == "glob; batch: half of it, OpenAI's general rule"
+    for model in (ask("small-1", AZURE), ask("small-ft:1"), ask("small-1", examples=10)):
+        price = book.price_of(model)
+        assert price is not None
+        assert price.batch is None
+
+
+def test_missing_file_is_an_empty_book(load: Callable[..., PriceBook], tmp_path: Path) -> None:
+    """Nobody needs a price book; an empty file says the same as none."""
+    missing = PriceBook.load(tmp_path / "none.toml")
+    assert missing.rows == ()
+    assert missing.digest == load("# nothing yet").digest == PriceBook().digest
+
+
+def test_digest_follows_the_meaning(load: Callable[..., PriceBook]) -> None:
+    """A comment leaves the digest as it is; a number or a date does not."""
+    digests = {
+        load(text).digest
+        for text in (TEXT, "# more\n" + TEXT, TEXT.replace("= 9", "= 8"), TEXT.replace("11-01", "11-02"))
+    }
+    assert len(digests) == 3
+
+
+ROW = '[[prices]]\nmodel = "a"\nsource = "s"\n'
+PAIR = "input_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("prices = 3", r"prices: wanted a list of tables, each under \[\[prices\]\], found 3"),
+        ("prices = [3]", r"prices\.1: wanted a table with model, endpoint, .*, found 3"),
+        ("[[price]]", r"price: wanted one of prices, found the unknown key 'price' \(perhaps prices\?\)"),
+        ("[[prices]]\n" + PAIR, r"prices\.1\.model: wanted a model name .*, found no such key"),
+        ('[[prices]]\nmodel = "a"\n' + PAIR, r"prices\.1\.source: wanted one line of text.*, found no such key"),
+        (ROW, r"prices\.1: wanted a price, such as input_usd_per_mtok, found none"),
+        (
+            ROW + "input_usd_per_mtok = 1",
+            r"output_usd_per_mtok: wanted it beside input_usd_per_mtok, found no such key",
+        ),
+        (ROW + "cached_input_usd_per_mtok = 1", r"prices\.1\.input_usd_per_mtok: wanted it beside cached_input_usd"),
+        (ROW + PAIR + "batch_output_usd_per_mtok = 1", r"batch_input_usd_per_mtok: wanted it beside batch_output_usd"),
+        (ROW + "input_usd_per_mtok = -1", "wanted US dollars per million tokens, 0 or more, found -1"),
+        (ROW + "input_usd_per_mtok = nan", "wanted US dollars per million tokens, 0 or more, found nan"),
+        (ROW + "input_usd_per_mtok = inf", "wanted US dollars per million tokens, 0 or more, found inf"),
+        (ROW + 'input_usd_per_mtok = "1"', "wanted US dollars per million tokens, 0 or more, found '1'"),
+        (ROW + "usd_per_mtok = 1", r"usd_per_mtok: wanted one of model, .*, found the unknown key .* \(perhaps"),
+        (ROW + PAIR + 'since = "2026-11-01"', "since: wanted a date like 2026-11-01, found '2026-11-01'"),
+        (ROW + PAIR + "since = 2026-11-01T10:00:00", "since: wanted a date like 2026-11-01, found datetime"),
+        (ROW + PAIR + 'endpoint = "lap"', r"endpoint: wanted an endpoint of the matrix \(lab\), found lap"),
+        (ROW + PAIR + ROW + PAIR, r"prices\.2: wanted one row for a model and endpoint, found a second one for 'a'"),
+        ("prices", "wanted TOML, found a mistake"),
+    ],
+)
+def test_mistake_is_told_with_its_place(load: Callable[..., PriceBook], text: str, told: str) -> None:
+    """A row that cannot be meant as it stands is refused, as a mistake in a case file."""
+    with pytest.raises(CaseFileError, match=told):
+        load(text, endpoints=["lab"])
+
+
+def test_file_in_another_encoding_is_told(tmp_path: Path) -> None:
+    """A file that is no UTF-8, and a folder in its place, say so."""
+    path = tmp_path / "prices.toml"
+    path.write_bytes(b"# \xff")
+    with pytest.raises(CaseFileError, match="wanted UTF-8"):
+        PriceBook.load(path)
+    with pytest.raises(CaseFileError, match="cannot read"):
+        PriceBook.load(tmp_path)
+
+
+def test_shipped_models_are_free_at_home_alone() -> None:
+    """Every model of the lab costs 0 there, says why, and is unknown at any other endpoint of that name."""
+    matrix = Matrix.load(ROOT / "fixtures" / "models.toml")
+    book = PriceBook.load(ROOT / "fixtures" / "prices.toml", endpoints=[each.name for each in matrix.endpoints])
+    for model in matrix.models:
+        price = book.price_of(model)
+        assert price is not None
+        assert price.live is not None
+        assert price.live.are_free
+        assert "electricity is not counted" in price.source
+        assert book.price_of(ask(model.name)) is None
+
+
+BATCHED = [
+    ask("gpt-4.1-nano"),
+    ask("gpt-4o-2024-05-13"),
+    ask("gpt-6-sol"),
+    ask("ft:gpt-4o-mini-2024-07-18:acme::9x"),
+    ask("claude-sonnet-4-5", "https://api.anthropic.com/v1"),
+    ask("gemini-2.5-pro", "https://generativelanguage.googleapis.com/v1beta/openai"),
+    ask("mistral-small-latest", "https://api.mistral.ai/v1"),
+]
+LISTED = [
+    *BATCHED,
+    ask("gpt-4o", AZURE),
+    ask("ft:gpt-4o-2024-08-06:acme::9x"),
+    ask("openai/gpt-4o", "https://openrouter.ai/api/v1"),
+    ask("kimi-k2-0711-preview", "https://api.moonshot.ai/v1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "batch"),
+    [*((model, False) for model in LISTED), *((model, True) for model in BATCHED)],
+    ids=lambda value: value.name if isinstance(value, Model) else str(value),
+)
+@given(prompt=st.integers(0, 200_000), share=st.floats(0, 1), reply=st.integers(0, 10**6))
+def test_cost_is_what_the_list_computes(model: Model, batch: bool, prompt: int, share: float, reply: int) -> None:
+    """For every usage, a known price gives the cost that genai-prices computes itself."""
+    price = PriceBook().price_of(model, at=NOW)
+    assert price is not None
+    assert price.live is not None
+    cached = int(prompt * share)
+    written = (prompt - cached) // 2 if price.live.cache_write_usd_per_mtok else 0
+    theirs = genai_prices.calc_price(
+        genai_prices.Usage(
+            input_tokens=prompt, output_tokens=reply, cache_read_tokens=cached, cache_write_tokens=written
+        ),
+        model.name,
+        provider_api_url=model.endpoint.base_url,
+        genai_request_timestamp=NOW,
+        price_context={"processing": "batch"} if batch else None,
+    ).total_price
+    ours = cost_usd(
+        price,
+        prompt_tokens=prompt,
+        completion_tokens=reply,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        batch=batch,
+    )
+    assert ours == pytest.approx(float(theirs), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url"),
+    [("openai", OPENAI), ("groq", "https://api.groq.com/openai/v1"), ("together", "https://api.together.xyz/v1")],
+)
+def test_known_prices_of_a_provider_are_the_lists(provider: str, base_url: str) -> None:
+    """Each listed model is either unknown or costs what the list says, and most are known."""
+    (listed,) = (each for each in get_snapshot().providers if each.id == provider)
+    known = 0
+    for entry in listed.models:
+        ours = cost_usd(PriceBook().price_of(ask(entry.id, base_url), at=NOW), prompt_tokens=700, completion_tokens=50)
+        if ours is not None:
+            known += 1
+            usage = genai_prices.Usage(input_tokens=700, output_tokens=50)
+            theirs = genai_prices.calc_price(usage, entry.id, provider_api_url=base_url, genai_request_timestamp=NOW)
+            assert ours == pytest.approx(float(theirs.total_price), rel=1e-12)
+    assert known > len(listed.models) / 2
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (ask("gpt-4", "http://127.0.0.1:8091/v1"), "a model at home may have any name"),
+        (ask("gpt-4", "http://localhost/x.openai.azure.com"), "a path is no host"),
+        (ask("gpt-4", "http://[::1]:8091/v1"), "nor is an address"),
+        (ask("gpt-4o", "https://llm.acme.org/v1"), "nobody knows the provider"),
+        (ask("gpt-4o", "https://api.openai.com.acme.org/v1"), "the host only begins like OpenAI's"),
+        (ask("gpt-99"), "nobody knows the model"),
+        (ask("ft:gpt-4.1-nano:acme::n100"), "no price of this fine-tune is listed"),
+        (ask("ft:gpt-4-0613:acme::9x"), "what is listed is the base model's price"),
+        (ask("ft:o4-mini-2025-04-16:acme::9x", AZURE), "what is listed is the base model's price"),
+        (ask("ft:gpt-4o-mini-2024-07-18:acme::9x", AZURE), "the fine-tune's price is another provider's"),
+        (ask("gpt-4o", AZURE, examples=100), "the matrix says that it was trained"),
+        (ask("sonar", "https://api.perplexity.ai"), "each request costs something"),
+        (ask("gpt-4o-search-preview"), "each search costs something"),
+        (ask("deepseek-flash", "https://api.deepseek.com"), "it depends on the hour"),
+        (ask("text-embedding-3-small"), "it has no price of replies"),
+        (ask("gpt-4o", body={"web_search_options": {}}), "each search costs something"),
+        (ask("openai/gpt-4o", "https://openrouter.ai/api/v1", body={"models": ["a"]}), "another may answer"),
+        (ask("gpt-4o", body={"service_tier": "scale"}), "no price of this tier is listed"),
+    ],
+)
+def test_price_of_something_else_is_not_taken(model: Model, reason: str) -> None:
+    """What the list cannot mean is unknown."""
+    assert PriceBook().price_of(model, at=NOW) is None, reason
+
+
+def test_batch_that_is_not_listed_is_unknown() -> None:
+    """The list leaves ft:gpt-4o's batch price out as unconfirmed, and half of the live price would be too low."""
+    price = PriceBook().price_of(ask("ft:gpt-4o-2024-08-06:acme::9x"), at=NOW)
+    assert price is not None
+    assert price.live == Rates(3.75, 15.0)
+    assert price.batch is None
+
+
+@pytest.mark.parametrize(
+    ("body", "live"),
+    [
+        ({}, (2.0, 10.0)),
+        ({"service_tier": "auto"}, (2.0, 10.0)),
+        ({"service_tier": "flex"}, (1.0, 5.0)),
+        ({"service_tier": "priority"}, (4.0, 20.0)),
+    ],
+)
+def test_service_tier_has_its_own_price(body: Mapping[str, object], live: tuple[float, float]) -> None:
+    """A tier that the matrix asks for is charged as such, and says nothing of batches."""
+    price = PriceBook().price_of(ask("gpt-6-sol", body=body), at=NOW)
+    assert price is not None
+    assert price.live is not None
+    assert (price.live.input_usd_per_mtok, price.live.output_usd_per_mtok) == live
+    assert (price.batch is None) == (body.get("service_tier") in ("flex", "priority"))
+
+
+def test_price_holds_until_the_first_step() -> None:
+    """Where long prompts cost more, the price is known up to there and unknown beyond."""
+    price = PriceBook().price_of(ask("gpt-6-sol"), at=NOW)
+    assert price is not None
+    assert price.max_prompt_tokens == 272_000
+    assert cost_usd(price, prompt_tokens=272_000, completion_tokens=1) is not None
+    assert cost_usd(price, prompt_tokens=272_001, completion_tokens=1) is None
+
+
+def test_price_is_that_of_its_day() -> None:
+    """A price that began is taken from its day on, says since when it holds, and the one before until then."""
+    model = ask("o3")
+    before = PriceBook().price_of(model, at=datetime(2025, 5, 1, tzinfo=UTC))
+    after = PriceBook().price_of(model, at=NOW)
+    assert before is not None
+    assert after is not None
+    assert (before.live, before.as_of) == (Rates(10.0, 40.0, cached_input_usd_per_mtok=0.5), None)
+    assert after.live is not None
+    assert (after.live.input_usd_per_mtok, after.as_of) == (2.0, "2025-06-10")
+
+
+def test_prices_need_no_network() -> None:
+    """The price list starts no thread, opens no socket, and is not even imported for a model at home."""
+    script = f"""
+import sys, threading
+sys.addaudithook(lambda event, args: event.startswith("socket.") and sys.exit(f"reached out: {{event}} {{args}}"))
+sys.path.insert(0, {str(ROOT / "tools")!r})
+from tunegate.cases import Matrix, PriceBook
+book = PriceBook.load({str(ROOT / "fixtures" / "prices.toml")!r})
+home = Matrix.load({str(ROOT / "fixtures" / "models.toml")!r}).models[0]
+assert book.price_of(home).live.are_free
+assert "genai_prices" not in sys.modules
+assert book.price_of(Matrix.unlisted("gpt-4.1-nano", base_url={OPENAI!r})).live
+assert threading.active_count() == 1
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
