@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.proportion import proportion_confint
 
-from tunegate.stats import Interval, NotEnoughData, clustered_share, wilson
+from tunegate.stats import NotEnoughData, clustered_share, exact, p_at_least, p_at_most, wilson
+from tunegate.stats.shares import count_clusters
+
+from .known import known, number
 
 COUNTS = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 SMALL_COUNTS = st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-
-
-def known(found: Interval | NotEnoughData) -> Interval:
-    """The interval, where there must be one."""
-    assert isinstance(found, Interval)
-    return found
 
 
 @given(COUNTS, st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999]))
@@ -44,6 +43,27 @@ def test_wilson_agrees_with_the_published_examples(passed: int, n: int, low: flo
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
 
 
+@given(COUNTS, st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999]))
+def test_shares_agree_with_statsmodels(counts: tuple[int, int], level: float) -> None:
+    """Wilson's limits and the exact ones are those of statsmodels to nine digits."""
+    passed, n = counts
+    for estimator, method in ((wilson, "wilson"), (exact, "beta")):
+        low, high = proportion_confint(passed, n, alpha=1 - level, method=method)
+        found = known(estimator(passed, n, level=level))
+        assert found.low == pytest.approx(low, abs=1e-9)
+        assert found.high == pytest.approx(high, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "low", "high"),
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_exact_agrees_with_the_published_examples(passed: int, n: int, low: float, high: float) -> None:
+    """Newcombe (1998), Statistics in Medicine 17:857-872, table I, method 5, to the four digits printed."""
+    found = known(exact(passed, n))
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
 @given(st.floats(0, 1), st.floats(1e-6, 1e12), st.floats(0.01, 0.999999))
 def test_wilson_takes_effective_counts(share: float, n: float, level: float) -> None:
     """With counts that are not whole the interval holds the estimate and has a width."""
@@ -57,6 +77,9 @@ def test_nothing_judged_is_not_enough_data() -> None:
     assert wilson(0, 0) == NotEnoughData("nothing was judged")
     assert clustered_share([]) == NotEnoughData("nothing was judged")
     assert clustered_share([(0, 0), (0, 0)]) == NotEnoughData("nothing was judged")
+    assert exact(0, 0) == NotEnoughData("nothing was judged")
+    assert p_at_least([], 0.9) == NotEnoughData("nothing was judged")
+    assert p_at_most([(0, 0)], 0.9) == NotEnoughData("nothing was judged")
 
 
 @pytest.mark.parametrize(("passed", "n"), [(-1, 4), (5, 4), (math.nan, 4), (1, math.nan), (1, math.inf)])
@@ -64,6 +87,8 @@ def test_impossible_counts_are_refused(passed: float, n: float) -> None:
     """Counts that no evaluation gives are an error of the caller's, and no interval."""
     with pytest.raises(ValueError, match="is no share"):
         wilson(passed, n)
+    with pytest.raises(ValueError, match="is no share"):
+        exact(passed, n)  # type: ignore[arg-type]
 
 
 def test_impossible_clusters_are_refused() -> None:
@@ -79,6 +104,8 @@ def test_impossible_levels_are_refused(level: float) -> None:
         wilson(1, 2, level=level)
     with pytest.raises(ValueError, match="level"):
         clustered_share([(1, 2)], level=level)
+    with pytest.raises(ValueError, match="level"):
+        exact(1, 2, level=level)
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=300))
@@ -138,6 +165,57 @@ def test_a_miss_never_helps(count: int) -> None:
     perfect = known(clustered_share([(4, 4)] * count))
     one_miss = known(clustered_share([(4, 4)] * (count - 1) + [(3, 4)]))
     assert one_miss.low < perfect.low + 0.1 / count
+
+
+@given(
+    st.lists(SMALL_COUNTS, min_size=1, max_size=30).filter(lambda clusters: any(size for _, size in clusters)),
+    st.floats(0.01, 0.99),
+    st.sampled_from([0.8, 0.9, 0.95, 0.99]),
+)
+def test_p_values_and_intervals_never_disagree(clusters: list[tuple[int, int]], null: float, level: float) -> None:
+    """A share is shown to be above, or below, exactly where its interval is."""
+    found, tail = known(clustered_share(clusters, level=level)), (1 - level) / 2
+    above, below = number(p_at_least(clusters, null)), number(p_at_most(clusters, null))
+    if abs(null - found.low) > 1e-9:
+        assert (above < tail) == (null < found.low)
+    if abs(null - found.high) > 1e-9:
+        assert (below < tail) == (null > found.high)
+
+
+@given(COUNTS, st.floats(0.02, 0.98))
+def test_p_value_of_independent_answers_is_the_score_tests(counts: tuple[int, int], null: float) -> None:
+    """Where every cluster has one member, the p-value is that of the score test, to nine digits."""
+    passed, n = counts
+    z = (passed / n - null) / math.sqrt(null * (1 - null) / n)
+    answers = [(1, 1)] * passed + [(0, 1)] * (n - passed)
+    if passed < n:
+        assert number(p_at_least(answers, null)) == pytest.approx(norm.sf(z), abs=1e-9)
+    if passed:
+        assert number(p_at_most(answers, null)) == pytest.approx(norm.cdf(z), abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0, 1, -1, 95, math.nan])
+def test_impossible_nulls_are_refused(share: float) -> None:
+    """No sample shows that all would pass, and 95 is no share."""
+    with pytest.raises(ValueError, match="cannot be tested"):
+        p_at_least([(3, 4)], share)
+    with pytest.raises(ValueError, match="cannot be tested"):
+        p_at_most([(3, 4)], share)
+
+
+def test_clustered_variance_is_that_of_a_cluster_robust_regression() -> None:
+    """The effective number is p (1 - p) over the cluster-robust variance of statsmodels' mean, to nine digits."""
+    dice = np.random.default_rng(3)
+    sizes = dice.integers(1, 9, 60)
+    passed = dice.binomial(sizes, dice.beta(6, 2, 60))
+    answers = np.concatenate([[1.0] * good + [0.0] * (n - good) for good, n in zip(passed, sizes, strict=True)])
+    groups = np.repeat(np.arange(60), sizes)
+    fit = OLS(answers, np.ones(len(answers))).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    counts = count_clusters(zip(passed.tolist(), sizes.tolist(), strict=True))
+    n, share = counts.members, counts.share
+    # statsmodels' factor for a small sample is G / (G - 1) as well; the binomial variance here is over N - 1.
+    variance = share * (1 - share) / counts.size.estimated * n / (n - 1)
+    assert variance == pytest.approx(fit.bse[0] ** 2, rel=1e-9)
 
 
 SIMULATIONS = 1000
