@@ -22,13 +22,16 @@ def add_command(commands: Any) -> None:
     add("--port", type=int, default=8091, help="default: 8091; 0 takes any free one")
     add("--context", type=int, default=4096, metavar="TOKENS", help="for each model; default: 4096")
     add("--threads", type=int, metavar="N", help="for each model; default: one less than there are cores, 4 at most")
+    add("--store", type=Path, metavar="PATH",
+        help="folder that uploaded files and batches survive a restart in, one for each server; "
+             "default: $XDG_STATE_HOME/tunegate/lab, or ~/.local/state/tunegate/lab")  # fmt: skip
     serve.set_defaults(command=serve_models)
 
 
 def serve_models(arguments: argparse.Namespace) -> int:
     """Serve until interrupted; status 130 after Ctrl-C, 0 after SIGTERM."""
     from tunegate.cases import Matrix
-    from tunegate.lab import LabModel, run_until_interrupted
+    from tunegate.lab import LabModel, Storage, default_folder, run_until_interrupted
 
     matrix = Matrix.load(arguments.matrix)
     chosen = matrix.select(arguments.model or ["*"])
@@ -49,4 +52,5 @@ def serve_models(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         context=arguments.context,
         threads=arguments.threads,
+        storage=Storage(arguments.store or default_folder()),
     )

@@ -12,10 +12,17 @@ what the shipped recordings are made from.
     relay.py       the way of one request to the engine and of its reply back
     front.py       HTTP: connections, dispatch, sending
     routes.py      what is answered where
+    storage.py     the folder that files and batches outlive the server in
+    files.py, multipart.py, file_routes.py          uploads, and what batches write
+    batches.py, batch_lines.py, batch_run.py        a batch, its lines, its answers so far
+    batch_worker.py, batch_routes.py                how it gets on, and who may ask
+    paging.py      lists in pages
+    office.py      files and batches together
     serving.py     all of it together
 """
 
 from tunegate.lab.models import LabModel
 from tunegate.lab.serving import Lab, run_until_interrupted, serve
+from tunegate.lab.storage import Storage, default_folder
 
-__all__ = ["Lab", "LabModel", "run_until_interrupted", "serve"]
+__all__ = ["Lab", "LabModel", "Storage", "default_folder", "run_until_interrupted", "serve"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tunegate.lab.refusals import Refusal
 
@@ -20,7 +22,8 @@ NOTICE = "a rehearsal with tiny models: what they answer says nothing about a mo
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Far more than any context here holds, far less than memory."""
-MOST_DISCARDED = 8 * LARGEST_BODY
+DISCARDED = 8
+"""Times the largest body that is read and thrown away so that a client lives to see why."""
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -38,14 +41,23 @@ class Exchange(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Find the route and let it answer; what it refuses is answered here."""
         try:
+            path = unquote(urlsplit(self.path).path)
             # Read whatever the route makes of it: bytes left over would be taken for the next request.
-            self.body = self._read_body()
-            action, arguments = self.server.find_route(self.command, unquote(urlsplit(self.path).path))
+            self.body = self._read_body(self.server.largest_body(self.command, path))
+            action, arguments = self.server.find_route(self.command, path)
             action(self, *arguments)
         except Refusal as refusal:
             self.refuse(refusal)
         except ConnectionError:
             self.close_connection = True
+        finally:
+            # An upload is large, and its connection may stay open for long.
+            self.body = b""
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The parameters behind the path; the last of a name counts."""
+        return dict(parse_qsl(urlsplit(self.path).query))
 
     # The names that the standard library calls.
     do_GET = do_POST = do_PUT = answer  # noqa: N815
@@ -56,6 +68,15 @@ class Exchange(BaseHTTPRequestHandler):
         payload = json.dumps(value, ensure_ascii=False).encode()
         self._send_head(status, {"Content-Type": "application/json", "Content-Length": str(len(payload))})
         self.wfile.write(payload if self.command != "HEAD" else b"")
+
+    def send_file(self, path: Path) -> None:
+        """Answer with the bytes of a file."""
+        with path.open("rb") as content:
+            size = content.seek(0, 2)
+            content.seek(0)
+            self._send_head(200, {"Content-Type": "application/octet-stream", "Content-Length": str(size)})
+            if self.command != "HEAD":
+                shutil.copyfileobj(content, self.wfile, 1 << 20)
 
     def send_stream(self, events: Iterable[bytes]) -> None:
         """Answer with server-sent events, each in a chunk of its own, sent as soon as it is there."""
@@ -83,7 +104,7 @@ class Exchange(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         """Say nothing: the standard library would print a line for each request."""
 
-    def _read_body(self) -> bytes:
+    def _read_body(self, largest: int) -> bytes:
         stated = self.headers.get("Content-Length")
         if stated is None and "Transfer-Encoding" not in self.headers:
             return b""
@@ -93,9 +114,9 @@ class Exchange(BaseHTTPRequestHandler):
         if not re.fullmatch(r"[0-9]{1,18}", stated):
             raise Refusal(400, "Content-Length must be a number")
         length = int(stated)
-        if length > LARGEST_BODY:
-            self._discard(min(length, MOST_DISCARDED))
-            raise Refusal(413, f"The body is larger than {LARGEST_BODY} bytes")
+        if length > largest:
+            self._discard(min(length, DISCARDED * largest))
+            raise Refusal(413, f"The body is larger than {largest} bytes")
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionAbortedError("the client hung up in the middle of its body")
@@ -124,6 +145,8 @@ class Route:
     method: str
     pattern: str
     action: Callable[..., None]
+    largest_body: int = LARGEST_BODY
+    """In bytes; what is larger is refused unread."""
 
 
 class Front(ThreadingHTTPServer):
@@ -150,6 +173,11 @@ class Front(ThreadingHTTPServer):
                 return route.action, match.groups()
         allowed = ", ".join(route.method for route, _ in matches)
         raise Refusal(405, f"Not allowed to {method} on {path}, only {allowed}", code="method_not_supported")
+
+    def largest_body(self, method: str, path: str) -> int:
+        """How many bytes a request may bring along."""
+        fitting = (route for route in self._routes if route.method == method and re.fullmatch(route.pattern, path))
+        return next((route.largest_body for route in fitting), LARGEST_BODY)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, then answer it in a thread of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tunegate.lab.chat import parse_chat
+from tunegate.lab.chat import ChatRequest, parse_chat
 from tunegate.lab.front import NOTICE, Exchange, Route
 from tunegate.lab.refusals import refuse_model
 from tunegate.lab.relay import CHAT_PATH, Call, Served
@@ -52,10 +52,14 @@ class Desk:
         """One name."""
         exchange.send_json(self._describe(self.find(name).name))
 
+    def prepare_call(self, request: ChatRequest) -> Call:
+        """The call that answers a request, live or of a batch; it is not started, and must be closed."""
+        return Call(self.find(request.model), request, silence_s=self._silence_s)
+
     def complete_chat(self, exchange: Exchange) -> None:
         """Wait for a turn, let the engine answer, relay what it says; stop all of it if the client leaves."""
         request = parse_chat(exchange.body)
-        call = Call(self.find(request.model), request, silence_s=self._silence_s)
+        call = self.prepare_call(request)
 
         def give_up() -> None:
             call.cancel()

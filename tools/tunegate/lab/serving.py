@@ -14,24 +14,40 @@ from tunegate.errors import LabError
 from tunegate.lab.engine import Engine
 from tunegate.lab.front import NOTICE, Front
 from tunegate.lab.models import LabModel
+from tunegate.lab.office import Office
 from tunegate.lab.relay import Served
 from tunegate.lab.routes import Desk
+from tunegate.lab.storage import Storage
 
 PORT = 8091
 CONTEXT = 4096
 
 
 class Lab:
-    """A running lab; close it, or use it as a context manager."""
+    """A running lab; close it, or use it as a context manager. Without storage it has no files and no batches."""
 
-    def __init__(self, served: Sequence[Served], *, host: str, port: int, engines: Sequence[Engine] = ()) -> None:
+    def __init__(
+        self,
+        served: Sequence[Served],
+        *,
+        host: str,
+        port: int,
+        engines: Sequence[Engine] = (),
+        storage: Storage | None = None,
+    ) -> None:
         self.names = [row.name for row in served]
         self.desk = Desk(served)
         self._engines = list(engines)
+        self._office = Office(storage, self.desk) if storage else None
+        routes = [*self.desk.routes, *(self._office.routes if self._office else ())]
         try:
-            self._front = Front((host, port), self.desk.routes)
+            self._front = Front((host, port), routes)
         except OSError as error:
+            if self._office:
+                self._office.close()
             raise LabError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        if self._office:
+            self._office.start()
         self._thread = threading.Thread(target=self._front.serve_forever, args=(0.05,), name="lab-front", daemon=True)
         self._thread.start()
         self.base_url = f"http://{host}:{self._front.server_address[1]}/v1"
@@ -51,6 +67,8 @@ class Lab:
         self._front.hang_up()
         self._front.server_close()
         self._thread.join()
+        if self._office:
+            self._office.close()
         for engine in self._engines:
             engine.close()
         self._engines.clear()
@@ -63,10 +81,11 @@ def serve(
     port: int = PORT,
     context: int = CONTEXT,
     threads: int | None = None,
+    storage: Storage | None = None,
 ) -> Lab:
     """Load every model, then listen: whoever can connect is answered at full speed.
 
-    `context` is in tokens and for each model; port 0 takes any free one.
+    `context` is in tokens and for each model; port 0 takes any free one; without `storage` there are no batches.
     """
     names = [model.name for model in models]
     if not names or len(set(names)) < len(names):
@@ -76,7 +95,7 @@ def serve(
         Served(model.name, engine.address, fingerprint=engine.fingerprint)
         for model, engine in zip(models, engines, strict=True)
     ]
-    return Lab(served, host=host, port=port, engines=engines)
+    return Lab(served, host=host, port=port, engines=engines, storage=storage)
 
 
 def run_until_interrupted(
@@ -86,6 +105,7 @@ def run_until_interrupted(
     port: int = PORT,
     context: int = CONTEXT,
     threads: int | None = None,
+    storage: Storage | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM and return the exit status: 130 or 0. For the main thread."""
     stopped = threading.Event()
@@ -98,7 +118,7 @@ def run_until_interrupted(
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         started = time.perf_counter()
-        with serve(models, host=host, port=port, context=context, threads=threads) as lab:
+        with serve(models, host=host, port=port, context=context, threads=threads, storage=storage) as lab:
             took_s = time.perf_counter() - started
             sys.stdout.write(
                 f"tunegate lab: {NOTICE}\n"

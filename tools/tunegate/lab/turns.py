@@ -93,3 +93,24 @@ class Turns:
             with self._changed:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
+
+    @contextmanager
+    def take_spare(self, gave_up: Callable[[], bool], *, patience_s: float) -> Iterator[bool]:
+        """Wait for a moment in which nobody waits, and hold the turn; yields False if it did not come in time.
+
+        Whoever asks live is before all that asks here, however late it comes. `gave_up` is looked at again
+        after each `wake`.
+        """
+        ticket = object()
+        with self._changed:
+            self._changed.wait_for(lambda: gave_up() or not self._queue, patience_s)
+            is_mine = not gave_up() and not self._queue
+            if is_mine:
+                self._queue.append(ticket)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                with self._changed:
+                    self._queue.remove(ticket)
+                    self._changed.notify_all()
