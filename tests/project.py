@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,21 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Result:
-        """Run pytest in a process of its own."""
+    def run(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        remembers: bool = False,
+        within: Sequence[str] = (),
+    ) -> Result:
+        """Run pytest in a process of its own, with the cache for `--lf` and its like where it `remembers`.
+
+        `within` is a command that runs another one.
+        """
+        forgets = () if remembers else ("-p", "no:cacheprovider")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            [*within, sys.executable, "-m", "pytest", *forgets, *arguments],
             cwd=cwd or self.root,
             env={**OURS, **(env or {})},
             capture_output=True,
@@ -90,7 +101,7 @@ def make_project(root: Path, *, base_url: str) -> Project:
             rows = [f"{part} {subject} {n}?,{n},{n + 1},{n + 2},{n + 3},B" for n in range(count)]
             (folder / f"{subject}_{part}.csv").write_text("\n".join(rows) + "\n")
     (root / "fixtures" / "models.toml").write_text(
-        f'[endpoints.here]\nbase_url = "{base_url}"\n'
+        f'[endpoints.here]\nbase_url = "{base_url}"\nattempts = 2\n'
         '[models.plain]\nendpoint = "here"\nrole = "baseline"\n'
         '[models.prose]\nendpoint = "here"\nrole = "candidate"\n'
     )

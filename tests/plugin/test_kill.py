@@ -1,4 +1,4 @@
-"""A recording run that is killed goes on where it stopped."""
+"""A recording run that is killed or interrupted goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tunegate.testing import Scripted, ScriptedEndpoint
 
-from ..project import Project, answer
+from ..project import OURS, Project, answer, make_project
+from .crowd import Asked, Hold, asked_in, asked_of, durable, in_order
 
-KILLS = 4
+ALL = 12  # 2 subjects x 3 batches x 2 models
+KILLS = 3
 HEEDING_CTRL_C = """
 import signal, sys, pytest
 # Whoever starts the tests in the background may have them ignore Ctrl-C, and children inherit that.
@@ -28,22 +31,29 @@ sys.exit(pytest.main())
 
 
 class Gate:
-    """Lets a number of requests through and then tells whoever waits for it."""
+    """Answers a number of requests, holds those behind them, and tells whoever waits that the number is reached."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
-        self.left = 0
+        self._left = 0
+        self._closed = threading.Event()
         self._lock = threading.Lock()
 
     def arm(self, count: int) -> None:
-        self.left = count
-        self.reached.clear()
-
-    def pass_through(self) -> None:
         with self._lock:
-            self.left -= 1
-            if self.left == 0:
-                self.reached.set()
+            self._closed.set()  # nobody reads the replies of the round before
+            self._left, self._closed = count, threading.Event()
+            self.reached.clear()
+
+    def __call__(self, body: Mapping[str, Any]) -> Scripted | str:
+        with self._lock:
+            self._left -= 1
+            left, closed = self._left, self._closed
+        if left == 0:
+            self.reached.set()
+        if left < 0:
+            closed.wait(60)
+        return answer(body)
 
 
 @pytest.fixture
@@ -53,79 +63,78 @@ def gate() -> Gate:
 
 @pytest.fixture
 def endpoint(gate: Gate) -> Iterator[ScriptedEndpoint]:
-    def tell(body: Mapping[str, Any]) -> Scripted | str:
-        gate.pass_through()
-        return answer(body)
-
-    with ScriptedEndpoint(tell) as running:
+    with ScriptedEndpoint(gate) as running:
         yield running
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_killed_recording_asks_nothing_twice_that_was_reported(
+def test_killed_recording_asks_nothing_twice_that_was_durable(
     project: Project, endpoint: ScriptedEndpoint, gate: Gate, workers: str
 ) -> None:
-    """SIGKILL at random moments, then the same command again: only what was in flight is asked a second time."""
+    """SIGKILL with many requests in flight, then the same command again: it asks what was not on disk, and no more."""
     chance = random.Random(7)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--record=missing", "-n", workers]
-    reported = Counter[str]()
+    on_disk: set[Asked] = set()
     for number in range(KILLS):
-        gate.arm(chance.randint(1, 4))
-        process = subprocess.Popen(
-            [*command, "--run", f"killed-{number}"],
-            cwd=project.root,
-            env={**os.environ, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""},
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        gate.reached.wait(60)
+        asked_before = len(endpoint.seen)
+        gate.arm(chance.randint(1, 3))
+        process = start(project, "-n", workers, "--run", f"killed-{number}")
+        assert gate.reached.wait(60)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        records = (
-            project.records(f"killed-{number}") if (project.root / "reports/runs" / f"killed-{number}").exists() else []
-        )
-        assert project.header(f"killed-{number}")["status"] == "interrupted" if records else True
-        live = [record.request or "" for record in records if record.source == "live"]
-        assert not set(live) & set(reported), "what was reported is not asked again"
-        reported.update(live)
+        process.communicate()
+        assert not set(asked_of(endpoint.seen[asked_before:])) & on_disk
+        on_disk = set(durable(project))
+        if (project.root / "reports" / "runs" / f"killed-{number}").exists():
+            assert project.header(f"killed-{number}")["status"] == "interrupted"
+            assert set(asked_in(in_order(project, f"killed-{number}"))) <= on_disk, "what has a record is on disk"
+    gate.arm(ALL)
     finished = project.run("--record=missing", "-n", workers, "--run", "finished")
     assert finished.status == 0, finished.out
-    assert len(project.records("finished")) == 12
-    in_flight = KILLS * max(1, int(workers))
-    assert len(endpoint.seen) <= 12 + in_flight
-    replay = project.run("--run", "replay")
-    assert "0 live calls, 12 replayed, 0 unused recordings" in replay.out
+    header = project.header("finished")
+    assert (header["live_calls"], header["replayed"]) == (ALL - len(on_disk), len(on_disk))
+    assert "0 live calls, 12 replayed, 0 unused recordings" in project.run().out
 
 
-def test_ctrl_c_stops_asking_and_keeps_what_came(project: Project) -> None:
-    """Ctrl-C ends a run that waits for a slow endpoint at once, with status 2 and everything that was answered."""
-    third, never = threading.Event(), threading.Event()
-    asked: list[int] = []
-
-    def tell(body: Mapping[str, Any]) -> Scripted | str:
-        asked.append(1)
-        if len(asked) == 3:
-            third.set()
-            never.wait(60)
-        return answer(body)
-
-    with ScriptedEndpoint(tell) as slow:
-        matrix = project.root / "fixtures" / "models.toml"
-        matrix.write_text(
-            f'[endpoints.e]\nbase_url = "{slow.base_url}"\n[models.m]\nendpoint = "e"\nrole = "candidate"\n'
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", HEEDING_CTRL_C, "-p", "no:cacheprovider", "--record=missing", "--run", "a"],
-            cwd=project.root,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert third.wait(60)
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_ctrl_c_stops_asking_and_keeps_what_came(tmp_path: Path, workers: str) -> None:
+    """Ctrl-C while four replies are waited for ends the run soon: nothing more is asked, and what came replays."""
+    hold = Hold(lambda body: body["model"] == "prose")
+    with ScriptedEndpoint(hold) as slow:
+        project = make_project(tmp_path, base_url=slow.base_url)
+        process = start(project, "-n", workers, "--max-connections", "4", "--run", "a")
+        hold.await_held(4)
+        wait_until(lambda: len(project.records("a")) == 6)
+        interrupted_at = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=30)
-        never.set()
-    assert process.returncode == 2, out
-    header = project.header("a")
-    assert (header["status"], header["states"], header["not_run"]) == ("interrupted", {"answered": 2}, 4)
-    assert "2 live calls" in out
-    assert project.run("--model", "m", "--run", "b").out.count("2 replayed") == 1
+        took_s = time.monotonic() - interrupted_at
+        assert process.returncode == 2, out
+        assert took_s < 8, "xdist kills its workers after 10 s: it did not have to"
+        assert len(slow.seen) == 6 + 4
+        header = project.header("a")
+        facts = ("status", "states", "planned", "not_run", "live_calls", "attempts", "exit_status")
+        assert [header[name] for name in facts] == ["interrupted", {"answered": 6}, 12, 6, 6, 10, 2]
+        assert "6 of 12 planned items were not run; the same command goes on from here" in out
+        hold.release()
+        again = project.run("--record=missing", "-n", workers)
+        assert "6 live calls, 6 replayed" in again.out
+        assert len(slow.seen) == 10 + 6, "the four that were given up, and the two behind them"
+
+
+def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    """Start a recording run that heeds Ctrl-C, with its workers in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HEEDING_CTRL_C, "-p", "no:cacheprovider", "--record=missing", *arguments],
+        cwd=project.root,
+        env=OURS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

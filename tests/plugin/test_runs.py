@@ -266,16 +266,21 @@ def test_model_without_recordings_is_said_once(project: Project, endpoint: Scrip
     assert result.out.count("prose") < 5
 
 
-def test_endpoint_that_is_down_is_not_asked_for_every_item(project: Project) -> None:
-    """After three requests without any reply the rest are errors at once, with the same reason."""
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_endpoint_that_is_down_is_not_asked_for_every_item(project: Project, workers: str) -> None:
+    """Once a request has used up its attempts in vain no other is asked, and the terminal says so once."""
     (project.root / "fixtures" / "models.toml").write_text(
-        '[endpoints.gone]\nbase_url = "http://127.0.0.1:9/v1"\n[models.m]\nendpoint = "gone"\nrole = "candidate"\n'
+        '[endpoints.gone]\nbase_url = "http://127.0.0.1:9/v1"\nattempts = 2\n'
+        '[models.m]\nendpoint = "gone"\nrole = "candidate"\n'
     )
-    result = project.run("--record=missing", "--run", "a")
+    result = project.run("--record=missing", "-n", workers, "--max-connections", "1", "--run", "a")
     assert result.status == 1
     errors = [record.error or "" for record in project.records("a")]
-    assert sum("not asked any more" in error for error in errors) == 3
-    assert sum(error.startswith("no complete reply") for error in errors) == 3
+    assert sum(error.startswith("no complete reply") and error.endswith("(attempt 2)") for error in errors) == 1
+    assert sum(error.startswith("not asked any more") and "is the endpoint up?" in error for error in errors) == 5
+    said_at_once, _, captured = result.out.partition("= FAILURES =")
+    assert said_at_once.count("gone is not asked any more") == 1
+    assert "gone is not asked any more" not in captured
 
 
 def test_many_missing_recordings_are_explained_once(project: Project) -> None:

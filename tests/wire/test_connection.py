@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tunegate.errors import WireError
 from tunegate.exchanges import Exchange, Request
 from tunegate.testing import Scripted, ScriptedEndpoint
 from tunegate.wire import Connection, chat_request, read_exchange
-from tunegate.wire.connection import EventClock
+from tunegate.wire.transport import EventClock
 
 ASKED = [{"role": "user", "content": "2 + 2? Grüße 👋"}]
 
@@ -135,15 +136,49 @@ def test_extra_fields_win_over_ours() -> None:
     assert request.url == "http://h/v1/chat/completions"
 
 
-def test_time_is_that_of_the_last_attempt() -> None:
-    """A reply that came at the second attempt took as long as the second attempt, not as long as the wait."""
-    replies = iter([Scripted("busy", status=429, headers={"retry-after": "1"}), Scripted("four")])
-    with ScriptedEndpoint(lambda body: next(replies)) as endpoint:
-        reading = read_exchange(ask(endpoint, stream=True))
-        assert len(endpoint.seen) == 2
-    assert reading.reply.text == "four"
-    assert reading.latency_s is not None
-    assert reading.latency_s < 1.0
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
+def test_request_is_sent_once(status: int) -> None:
+    """Whatever comes back, the connection itself does not try again: who does must be able to count."""
+    headers = {"retry-after": "1", "x-should-retry": "true"}
+    with ScriptedEndpoint(lambda body: Scripted("busy", status=status, headers=headers)) as endpoint:
+        exchange = ask(endpoint, stream=True)
+        assert len(endpoint.seen) == 1
+    assert exchange.status == status
+
+
+def test_headers_are_kept_as_they_came() -> None:
+    """Every header of the response is there, one that came twice with both values, and so is the reason phrase."""
+    with ScriptedEndpoint(lambda body: Scripted("x", headers={"X-Request-Id": "7"})) as endpoint:
+        exchange = ask(endpoint, stream=False)
+    headers = {name.lower(): values for name, values in exchange.headers.items()}
+    assert headers["x-request-id"] == ("7",)
+    assert (exchange.status, exchange.reason) == (200, "OK")
+
+
+def test_exchange_says_when_it_was_sent() -> None:
+    """The time of day is UTC with seconds, for people and for the order of recordings."""
+    with ScriptedEndpoint(lambda body: "x") as endpoint:
+        before = datetime.now(UTC).replace(microsecond=0)
+        sent_at = datetime.fromisoformat(ask(endpoint, stream=True).recorded_at or "")
+    assert before <= sent_at <= datetime.now(UTC)
+    assert sent_at.utcoffset() == timedelta(0)
+
+
+def test_connection_can_be_used_again_after_it_was_closed() -> None:
+    """Closing ends the sockets, not the connection: the next request opens them again; closing twice does nothing."""
+    with ScriptedEndpoint(lambda body: "four") as endpoint:
+        request = chat_request(endpoint.base_url, "m", messages=ASKED, max_tokens=9, temperature=0.0)
+
+        async def send_twice() -> list[int]:
+            connection = Connection(endpoint.base_url, api_key=None)
+            statuses = []
+            for _ in range(2):
+                statuses.append((await connection.send(request)).status)
+                await connection.aclose()
+                await connection.aclose()
+            return statuses
+
+        assert asyncio.run(send_twice()) == [200, 200]
 
 
 def test_account_is_told_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:

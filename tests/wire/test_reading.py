@@ -130,3 +130,11 @@ def test_events_are_split_at_empty_lines(texts: list[str]) -> None:
     for end in ("\n", "\r\n", "\r"):
         body = "".join(f"data: {text}{end}{end}" for text in texts).encode()
         assert [event.decode() for event in stream_events(body)] == texts
+
+
+@pytest.mark.parametrize("count", ["7", -1, 1.5, True, None, {}])
+def test_usage_that_cannot_be_counted_is_unknown(count: object) -> None:
+    """A budget rests on the counts: what is no number of tokens is unknown, never a number."""
+    message = {"role": "assistant", "content": "x"}
+    reply = read_exchange(whole(message, usage={"prompt_tokens": count, "completion_tokens": 3})).reply
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (None, 3)

@@ -33,14 +33,19 @@ class Seen:
     body: Mapping[str, Any]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Many requests come at once; who finds the queue full is let in a second later.
+    request_queue_size = 256
+
+
 class ScriptedEndpoint:
     """Serves `answer(body)` for every chat completion on a free loopback port; use it as a context manager."""
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], Scripted | str]) -> None:
         self.seen: list[Seen] = []
         self._answer = answer
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate.cli.table import find_run
 
 if TYPE_CHECKING:
-    from tunegate.cassettes import Library
+    from tunegate.cassettes import Library, Redactor
 
 Used = dict[tuple[str, str], set[tuple[str, int]]]
 """(eval, model) -> (fingerprint, repeat) of everything that runs asked for."""
@@ -119,21 +119,23 @@ def prune_all(arguments: argparse.Namespace) -> int:
 
 
 def _library(arguments: argparse.Namespace) -> Library:
-    from tunegate.cassettes import Library, Redactor
+    from tunegate.cassettes import Library
     from tunegate.errors import UsageError
-    from tunegate.session.asking import secrets_in
 
     if not arguments.cassettes.is_dir():
         raise UsageError(f"no folder of cassettes at {arguments.cassettes}; --cassettes DIR names another")
-    return Library(arguments.cassettes, redactor=Redactor(secrets_in(_key_variables())))
+    return Library(arguments.cassettes, redactor=redactor_here())
 
 
-def _key_variables() -> list[str | None]:
-    """Return the variables that hold keys according to the matrix here, if there is one."""
+def redactor_here() -> Redactor:
+    """Return what knows every key that a recording of this project may hold."""
     from tunegate.cases import Matrix
+    from tunegate.cassettes import Redactor
+    from tunegate.session import secrets_in
 
-    path = Path("fixtures/models.toml")
-    return [endpoint.key_env for endpoint in Matrix.load(path).endpoints] if path.is_file() else []
+    matrix = Path("fixtures/models.toml")
+    endpoints = Matrix.load(matrix).endpoints if matrix.is_file() else ()
+    return Redactor(secrets_in(endpoint.key_env for endpoint in endpoints))
 
 
 def _refuse_incomplete(run: Path) -> None:

@@ -9,10 +9,13 @@ import pytest
 from tunegate.cases import Case, eval_of
 from tunegate.checks import Shape
 from tunegate.errors import TunegateError
+from tunegate.pytest_plugin.asker import register_asker
 from tunegate.pytest_plugin.controller import Controller
 from tunegate.pytest_plugin.harness import HARNESS, Harness
-from tunegate.pytest_plugin.options import add_options
+from tunegate.pytest_plugin.neighbours import leave_quickly, spare_hypothesis
+from tunegate.pytest_plugin.options import add_options, stay_in_one_process
 from tunegate.pytest_plugin.outcome import ATTEMPT, guard_of, make_report, planned_of, refuse_twins
+from tunegate.pytest_plugin.sharding import keep_shard, tell_controller
 from tunegate.records import Check, Reply
 from tunegate.session import Attempt, Planned
 
@@ -21,15 +24,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    stay_in_one_process(config)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[HARNESS] = Harness(config)
-    if not hasattr(config, "workerinput"):
+    harness = config.stash[HARNESS] = Harness(config)
+    if not harness.is_worker:
         try:
-            controller = Controller(config, config.stash[HARNESS])
+            controller = Controller(config, harness)
         except TunegateError as error:
             raise pytest.UsageError(str(error)) from error
         config.pluginmanager.register(controller, "tunegate-controller")
+    register_asker(config, harness)
+    leave_quickly()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    tell_controller(session.config)
+    if session.config.stash[HARNESS].is_worker and all(planned_of(item) for item in session.items):
+        spare_hypothesis(session.config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -46,6 +63,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except TunegateError as error:
         raise pytest.Collector.CollectError(str(error)) from error
     metafunc.parametrize("tunegate_planned", planned, ids=[cell.id for cell in planned])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    harness = config.stash[HARNESS]
+    if harness.options.shard is not None:
+        harness.shard = keep_shard(config, items, harness.options.shard)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -81,13 +105,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def tunegate_attempt(request: pytest.FixtureRequest, tunegate_planned: Planned) -> Iterator[Attempt]:
     """The way of this item from its question to its record."""
     harness = request.config.stash[HARNESS]
-    attempt = Attempt(
-        tunegate_planned,
-        harness.session,
-        sources=harness.sources,
-        stream=harness.options.stream,
-        max_tokens=harness.options.max_tokens,
-    )
+    attempt = Attempt(tunegate_planned, harness.session)
     request.node.stash[ATTEMPT] = attempt
     yield attempt
     # An item lives as long as the session; its reply need not.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,9 +16,11 @@ from tunegate.cassettes import Library, Redactor
 from tunegate.checks import Shape
 from tunegate.errors import RecordingMissing, UsageError
 from tunegate.pytest_plugin.options import Options, read_options
-from tunegate.session import Planned, Session, choose_models, plan_cells
-from tunegate.session.asking import secrets_in
+from tunegate.session import Planned, Preparer, Session, choose_models, plan_cells, secrets_in
 from tunegate.session.network import network_forbidden
+
+if TYPE_CHECKING:
+    from tunegate.pytest_plugin.recording import Recording
 
 
 class Harness:
@@ -26,6 +29,12 @@ class Harness:
     def __init__(self, config: pytest.Config) -> None:
         self.options: Options = read_options(config)
         self._only_collects: bool = config.option.collectonly
+        self._worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self.is_worker = self._worker_input is not None
+        self.shard: dict[str, Any] | None = None
+        """What the run's header says of this part of a run, in a process that collected it."""
+        self.show: Callable[[str], None] = print
+        """Shows a line to people while the run goes on."""
         self._owners: dict[str, str] = {}
         self.explained = Counter[str]()
         """Missing recordings told so far, by model."""
@@ -76,8 +85,21 @@ class Harness:
         )
 
     @cached_property
+    def prepare(self) -> Preparer:
+        return Preparer(self.sources, stream=self.options.stream, max_tokens=self.options.max_tokens)
+
+    @cached_property
+    def recording(self) -> Recording:
+        """What it takes to ask endpoints; to be looked at only where they may be asked."""
+        from tunegate.pytest_plugin.recording import Recording
+
+        return Recording(self, worker_input=self._worker_input, show=self.show)
+
+    @cached_property
     def session(self) -> Session:
-        return Session(self.library, mode=self.options.record)
+        if self.records and self.options.via == "live":
+            return self.recording.open_session()
+        return Session(self.library, prepare=self.prepare)
 
     @cached_property
     def schema(self) -> Callable[[str], Shape]:
@@ -101,7 +123,7 @@ class Harness:
                 repeats=self.options.repeat,
                 temperature=self.options.temperature,
             )
-        if not (self.records or self._only_collects):
+        if not (self.records or self._only_collects or self.options.dry_run):
             self._refuse_unrecorded(eval_, test=test)
         return planned
 
@@ -139,9 +161,12 @@ class Harness:
             self.sources.batches()
 
     def close(self) -> None:
-        """Close the connections, if there are any."""
-        if "session" in self.__dict__:
+        """Stop asking, write down what came, and close the connections, if there are any."""
+        made = self.__dict__
+        if "session" in made:
             self.session.close()
+        if "recording" in made:
+            self.recording.close()
 
 
 def _named(models: Sequence[str]) -> list[str]:

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from tunegate.errors import TunegateError
-from tunegate.exchanges import canonical_json
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.records import Cell, Record
 from tunegate.report import Tally
-from tunegate.runs import RunFolder, check_run_name, code_state, digests_of, new_run_name, versions
+from tunegate.runs import Prompts, RunFolder, check_run_name, code_state, digests_of, new_run_name, versions
 
 
 class Ledger:
@@ -26,6 +25,8 @@ class Ledger:
         self.planned = 0
         self.folder: RunFolder | None = None
         self.unused: int | None = None
+        self.shard: dict[str, Any] | None = None
+        """What part of a run this is, as the processes that collected it say."""
         self.problems: list[str] = []
         """What went wrong with the run itself, to be said at its end."""
         self._config = config
@@ -33,7 +34,7 @@ class Ledger:
         self._pending: dict[str, Cell] = {}
         self._written: set[Cell] = set()
         self._used: dict[tuple[str, str], set[tuple[str, int]]] = {}
-        self._prompts: set[str] = set()
+        self._prompts = Prompts()
         if harness.options.run is not None:
             # Said before anything is asked, not after.
             check_run_name(harness.options.runs, harness.options.run)
@@ -54,12 +55,14 @@ class Ledger:
         if cell is not None:
             self._pending[report.nodeid] = Cell(**cell)
             self.planned = max(self.planned, report.tunegate_planned)
+            self.shard = report.tunegate_shard
             self._open()
         line: str | None = getattr(report, "tunegate_record", None)
         if line is not None:
             self._pending.pop(report.nodeid, None)
+            record = report.__dict__.pop("tunegate_record_here", None) or Record.from_json(line)
             del report.tunegate_record  # the terminal keeps every report to the end
-            self._write(Record.from_json(line), line=line)
+            self._write(record, line=line)
         elif report.when not in ("setup", "call", "teardown") and report.nodeid in self._pending:
             # xdist reports an item whose worker died with a `when` of its own.
             cell_in_hand = self._pending.pop(report.nodeid)
@@ -82,6 +85,8 @@ class Ledger:
 
     def finish(self, exit_status: int) -> None:
         """Say in run.json how the run ended."""
+        if self.folder is None and self.shard is not None and self._harness.options.shard:
+            self._open()  # a part without a case is a part all the same
         if self.folder is None:
             return
         paths = [self._harness.library.cassette(*key).path for key in sorted(self._used)]
@@ -90,14 +95,25 @@ class Ledger:
             facts={
                 "unused_recordings": self.unused,
                 "problems": self.problems,
-                "prompts": hashlib.sha256("".join(sorted(self._prompts)).encode()).hexdigest(),
+                "prompts": self._prompts.digest(),
                 "cassettes": {
                     self._place(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()
                 },
-                "cost_usd": None,
+                **self._calls(),
                 "exit_status": exit_status,
             },
         )
+
+    def _calls(self) -> dict[str, Any]:
+        """Say what the run's calls cost; None is unknown, and nothing was asked in a replay."""
+        if not self._harness.records:
+            return {"cost_usd": 0.0, "attempts": 0, "rejected": 0}
+        desk = self._harness.recording.run_desk
+        return {
+            "cost_usd": desk.spent_usd,
+            "attempts": desk.admission.admitted,
+            "rejected": desk.admission.rejected,
+        }
 
     def _write(self, record: Record, *, line: str | None = None) -> None:
         if record.cell in self._written:
@@ -108,8 +124,7 @@ class Ledger:
         folder = self._open()
         folder.append(record, line=line)
         self.tally.add(record)
-        if record.messages:
-            self._prompts.add(hashlib.sha256(canonical_json(record.messages).encode()).hexdigest())
+        self._prompts.add(record.messages)
         used = self._used.setdefault((record.cell.eval, record.cell.model), set())
         if record.request is not None:
             used.add((record.request, record.cell.repeat))
@@ -144,7 +159,11 @@ class Ledger:
                 "limit": options.limit,
                 "seed": options.seed,
                 "subjects": list(options.subjects),
+                "max_connections": options.max_connections,
+                "max_cost_usd": options.max_cost_usd,
+                "via": options.via,
             },
+            "shard": self.shard,
             "matrix": [
                 {
                     "name": model.name,

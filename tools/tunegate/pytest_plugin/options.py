@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Literal
 
 import pytest
 
-from tunegate.session import RecordMode
+from tunegate.errors import UsageError
+from tunegate.session import RecordMode, Shard
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Options:
     key_env: str
     run: str | None
     fail_on_miss: bool
+    max_connections: int
+    max_cost_usd: float | None
+    dry_run: bool
+    shard: Shard | None
+    via: Literal["live", "batch"]
     fixtures: Path
     cassettes: Path
     runs: Path
@@ -130,6 +137,41 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help="let a wrong answer fail its item (default: it is `missed`, a measurement)",
     )
+    add(
+        "--max-connections",
+        type=_positive,
+        default=64,
+        metavar="N",
+        help="requests in flight at each endpoint, all workers together; its own limit in fixtures/models.toml may be "
+        "lower (default: 64)",
+    )
+    add(
+        "--max-cost",
+        type=_dollars,
+        default=None,
+        metavar="USD",
+        help="stop asking before the run has cost more than this, all workers together (default: no cap)",
+    )
+    add(
+        "--dry-run",
+        action="store_true",
+        default=False,
+        help="tell what --record=missing (or all) would ask and what that may cost, and stop",
+    )
+    add(
+        "--shard",
+        type=_shard,
+        default=None,
+        metavar="K/N",
+        help="run the K-th of N stable parts of the cases; `tunegate merge` joins the parts (default: all cases)",
+    )
+    add(
+        "--via",
+        choices=("live", "batch"),
+        default="live",
+        help="how to record: request by request, or through the Batch API, at half the price and within a day "
+        "(default: live)",
+    )
     parser.addini("tunegate_fixtures", "folder of the case files (default: fixtures)", default="fixtures")
     parser.addini("tunegate_cassettes", "folder of the recordings (default: cassettes)", default="cassettes")
     parser.addini("tunegate_runs", "folder of the runs (default: reports/runs)", default="reports/runs")
@@ -155,10 +197,21 @@ def read_options(config: pytest.Config) -> Options:
         key_env=get("key_env"),
         run=get("run"),
         fail_on_miss=get("fail_on_miss"),
+        max_connections=get("max_connections"),
+        max_cost_usd=get("max_cost"),
+        dry_run=get("dry_run"),
+        shard=get("shard") and Shard.parse(get("shard")),
+        via=get("via"),
         fixtures=folder["fixtures"],
         cassettes=folder["cassettes"],
         runs=folder["runs"],
     )
+
+
+def stay_in_one_process(config: pytest.Config) -> None:
+    """Start no workers where one process does all there is to do, whatever `-n` says."""
+    if config.getoption("dry_run") or config.getoption("via") == "batch":
+        config.option.numprocesses = 0
 
 
 _FOLDERS = ("fixtures", "cassettes", "runs")
@@ -209,6 +262,24 @@ def _natural(text: str) -> int:
     if value < 0:
         raise ArgumentTypeError(f"a number from 0 up is wanted, not {text}")
     return value
+
+
+def _dollars(text: str) -> float:
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"an amount in dollars from 0 up is wanted, not {text!r}")
+    return value
+
+
+def _shard(text: str) -> str:
+    """Look at a shard and keep its text: xdist carries the options of a run to its workers."""
+    try:
+        return str(Shard.parse(text))
+    except UsageError as problem:
+        raise ArgumentTypeError(str(problem)) from None
 
 
 def _whole(text: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 
 import pytest
 
@@ -60,7 +59,12 @@ def make_report(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestRe
     if report.longrepr is not None and not report.skipped:
         report.longrepr = ascii_safe(harness.redactor.text(report.longreprtext))
     if report.when == "setup":
-        _attach(report, tunegate_cell=asdict(planned.cell), tunegate_planned=harness.planned)
+        _attach(
+            report,
+            tunegate_cell=dict(vars(planned.cell)),
+            tunegate_planned=harness.planned,
+            tunegate_shard=harness.shard,
+        )
     if report.when == "call" or (report.when == "setup" and report.failed):
         error = call.excinfo.value if call.excinfo else None
         # The terminal may shorten what many items have in common; the record of each is complete.
@@ -97,6 +101,9 @@ def _attach_record(report: pytest.TestReport, item: pytest.Item, planned: Planne
         if not report.failed:
             report.outcome, report.longrepr = "failed", problem
     _attach(report, tunegate_record=record.to_json(), tunegate_scored=record.state in SCORED)
+    if not item.config.stash[HARNESS].is_worker:
+        # It stays in this process: its line need not be read again.
+        _attach(report, tunegate_record_here=record)
 
 
 def _attach(report: pytest.TestReport, **facts: object) -> None:

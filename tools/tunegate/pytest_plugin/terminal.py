@@ -38,6 +38,13 @@ class Screen:
             return category, "", ""
         return (category, "m", ("MISSED", {"yellow": True})) if missed else None
 
+    def say(self, line: str) -> None:
+        """Show a line while the run goes on; from any thread."""
+        terminal: pytest.TerminalReporter | None = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(line)
+
     def progress(self) -> None:
         """Redraw the progress line, at most five times a second, on a terminal only."""
         if self._is_done or not self._draws_progress():

@@ -141,6 +141,15 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         RunError: no such file, or a line that is not a record, named by its number.
     """
+    return (record for _, record in read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
+    """Yield each record of `path`, as `read_records` does, behind the line that holds it, without its end.
+
+    Raises:
+        RunError: no such file, or a line that is not a record, named by its number.
+    """
     file = path / RECORDS if path.is_dir() else path
     try:
         with file.open("rb") as lines:
@@ -148,7 +157,7 @@ def read_records(path: Path) -> Iterator[Record]:
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield Record.from_json(line)
+                    yield line.rstrip(b"\r\n"), Record.from_json(line)
                 except RunError as problem:
                     raise RunError(f"{file}, line {number}: {problem}") from problem
     except FileNotFoundError:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from tunegate.exchanges import canonical_json
+from tunegate.records import Message
 
 PACKAGES = ("openai", "jsonschema", "pytest", "pytest-benchmark", "pytest-xdist", "vcrpy")
 
@@ -18,6 +22,22 @@ class CodeState:
 
     commit: str | None
     dirty: bool | None
+
+
+class Prompts:
+    """The prompts of a run, kept as digests: two runs that asked the same have one digest, in whatever order."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Count a record's messages in; a record without any asked nothing."""
+        if messages:
+            self._seen.add(hashlib.sha256(canonical_json(messages).encode()).digest())
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) over all prompts."""
+        return hashlib.sha256("".join(seen.hex() for seen in sorted(self._seen)).encode()).hexdigest()
 
 
 def code_state(root: Path) -> CodeState:

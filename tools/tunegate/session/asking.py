@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
-from tunegate.cases import Endpoint, Model
 from tunegate.cassettes import Library
-from tunegate.errors import CassetteError, RecordingMissing, UsageError, WireError
-from tunegate.exchanges import Exchange, Request
-from tunegate.records import Cell, Source
-from tunegate.session.circuit import Circuit
-from tunegate.session.engine import Engine
-from tunegate.wire import Connection, Reading, read_exchange
+from tunegate.errors import CassetteError, RecordingMissing, WireError
+from tunegate.records import Cell
+from tunegate.session.answers import Answer
+from tunegate.session.plan import Planned, Prepared, Preparer
+from tunegate.wire import read_exchange
+
+if TYPE_CHECKING:
+    from tunegate.session.engine import Engine, Slot
+    from tunegate.session.live import Live
 
 RecordMode = Literal["none", "missing", "all"]
 _ACCOUNT_VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back for a cell, and where from."""
-
-    exchange: Exchange
-    reading: Reading
-    source: Source
 
 
 def secrets_in(variables: Iterable[str | None]) -> list[str]:
@@ -36,88 +30,105 @@ def secrets_in(variables: Iterable[str | None]) -> list[str]:
 
 
 class Session:
-    """Answers cells from the library of recordings and, unless `mode` is none, from their endpoints.
+    """Answers cells from the library of recordings and, given somebody who asks live, from their endpoints.
 
-    With `mode="none"` there is no engine, so there is nothing that could reach a network.
+    Without `live` there is no engine, so there is nothing that could reach a network. With `mode="all"` recordings
+    are made anew, with "missing" only where there is none.
     """
 
-    def __init__(self, library: Library, *, mode: RecordMode = "none") -> None:
+    def __init__(
+        self,
+        library: Library,
+        *,
+        prepare: Preparer,
+        mode: RecordMode = "none",
+        live: Live | None = None,
+        in_flight: int = 64,
+    ) -> None:
         self.library = library
-        self.mode = mode
-        self._engine = Engine(connect) if mode != "none" else None
-        self._circuit = Circuit()
+        self.prepare = prepare
+        self._mode = mode
+        self._live = live
+        self.fresh: set[Cell] = set()
+        """Cells that were answered in this run by other ways than `live`: their recordings are no replays."""
+        self.problems: dict[Cell, str] = {}
+        """Why such ways brought no answer."""
+        self._engine = self._make_engine(live, in_flight=in_flight) if live else None
 
-    def ask(self, cell: Cell, *, model: Model, request: Request) -> Answer:
-        """Return the answer to `request` for `cell`.
+    def expect(self, upcoming: Iterable[Planned]) -> None:
+        """Work ahead on cells that this process will ask for, in that order, where endpoints may be asked at all."""
+        if self._engine is not None:
+            cells = list(upcoming)
+            self._look_again(cells)
+            self._engine.expect(cells)
+
+    def limit(self, ahead: int) -> None:
+        """Ask for no more than `ahead` cells whose items are not done yet."""
+        if self._engine is not None:
+            self._engine.limit(ahead)
+
+    def ask(self, planned: Planned) -> Answer:
+        """Return the answer to a planned cell.
 
         Raises:
             RecordingMissing: nothing was recorded for it and recording is off.
             WireError: the endpoint gave no usable reply; it is not recorded, so the next recording asks again.
             CassetteError: a recording cannot be read or written.
         """
-        cassette = self.library.cassette(cell.eval, cell.model)
-        if self.mode != "all":
-            # Another process may have recorded it in the meantime: look again before paying for it.
-            recorded = cassette.find(request, repeat=cell.repeat, refresh=self.mode == "missing")
-            if recorded is not None:
-                return Answer(recorded, read_exchange(recorded), "cassette")
-        if self._engine is None:
-            raise RecordingMissing(cassette.explain(request, case=cell.case, repeat=cell.repeat))
-        self._send_and_record(self._engine, cell, model=model, request=request)
-        # Read back what was kept, not what came: a live record and its replay are then equal by construction.
-        kept = cassette.find(request, repeat=cell.repeat)
-        if kept is None:
-            raise CassetteError(f"{cassette.path}: a recording that was just written is not found again")
-        return Answer(kept, read_exchange(kept), "live")
+        if self._engine is not None:
+            return self._engine.wait(planned)
+        cell = planned.cell
+        if cell in self.problems:
+            raise WireError(self.library.redactor.text(self.problems[cell]))
+        prepared = self.prepare(planned)
+        answer = self._recorded(prepared)
+        if answer is None:
+            cassette = self.library.cassette(cell.eval, cell.model)
+            raise RecordingMissing(cassette.explain(prepared.request, case=cell.case, repeat=cell.repeat))
+        return replace(answer, source="live") if cell in self.fresh else answer
+
+    def dismiss(self, planned: Planned) -> None:
+        """Let go of a cell whose item is done."""
+        if self._engine is not None:
+            self._engine.dismiss(planned)
+
+    def stop(self) -> None:
+        """Ask nothing more; what came is kept."""
+        if self._engine is not None:
+            self._engine.stop()
 
     def close(self) -> None:
-        """Close the connections, if any were opened."""
+        """Stop, and close the connections, if any were opened."""
         if self._engine is not None:
             self._engine.close()
 
-    def _send_and_record(self, engine: Engine, cell: Cell, *, model: Model, request: Request) -> None:
-        self._circuit.check(model)
-        try:
-            exchange = engine.send(model.endpoint, request)
-            reading = read_exchange(exchange)
-        except WireError as problem:
-            # Servers like to quote the key that they refuse.
-            redacted = WireError(self.library.redactor.text(str(problem)), status=problem.status)
-            self._circuit.note_failure(model, redacted)
-            raise redacted from None
-        self._circuit.note_reply(model)
-        note = _note(cell, reading)
-        self.library.cassette(cell.eval, cell.model).add(replace(exchange, repeat=cell.repeat, note=note))
+    def _make_engine(self, live: Live, *, in_flight: int) -> Engine:
+        # Imported late: a replay has no use for an event loop.
+        from tunegate.session.engine import Engine
 
+        return Engine(self._answer, in_flight=in_flight, close=live.close)
 
-def connect(endpoint: Endpoint) -> Connection:
-    """Return a connection with the key that the environment holds for `endpoint`.
+    async def _answer(self, planned: Planned, slot: Slot) -> Answer:
+        prepared = self.prepare(planned)
+        if self._mode == "missing":
+            recorded = self._recorded(prepared)
+            if recorded is not None:
+                return recorded
+        assert self._live is not None, "there is an engine"  # noqa: S101  # narrows the type
+        return await self._live.answer(prepared, slot)
 
-    Raises:
-        UsageError: the endpoint needs a key, and the variable is not set or holds what no header can carry.
-    """
-    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else None
-    if endpoint.key_env and not key:
-        raise UsageError(
-            f"{endpoint.base_url} needs a key in the environment variable {endpoint.key_env}, which is not set\n"
-            f"  to set it: export {endpoint.key_env}=...   (it is sent to that endpoint only, and never written)"
-        )
-    if key and not (key.isascii() and key.isprintable()):
-        raise UsageError(
-            f"the key in {endpoint.key_env} holds characters that no key has (a quote from copying?)\n"
-            f"  to set it again: export {endpoint.key_env}=..."
-        )
-    return Connection(endpoint.base_url, api_key=key, timeout_s=endpoint.limits.timeout_s)
+    def _look_again(self, cells: Sequence[Planned]) -> None:
+        """Read what was recorded up to now: several cells at once may be what a worker left that has just died."""
+        if self._mode != "missing" or len(cells) < 2:
+            return
+        for key in {(planned.cell.eval, planned.cell.model) for planned in cells}:
+            # What cannot be read is told by the item that needs it.
+            with suppress(CassetteError):
+                self.library.cassette(*key).keys()
 
-
-def _note(cell: Cell, reading: Reading) -> dict[str, Any]:
-    """Return what a reviewer of the cassette wants to see without decoding a stream."""
-    reply = reading.reply
-    return {
-        "case": cell.case,
-        "text": reply.text,
-        "finish_reason": reply.finish_reason,
-        "model": reply.model,
-        "fingerprint": reply.fingerprint,
-        "usage": asdict(reply.usage),
-    }
+    def _recorded(self, prepared: Prepared) -> Answer | None:
+        cell = prepared.cell
+        cassette = self.library.cassette(cell.eval, cell.model)
+        # Another process may have recorded it in the meantime: look again before paying for it.
+        found = cassette.find(prepared.request, repeat=cell.repeat, refresh=self._mode == "missing")
+        return None if found is None else Answer(prepared, found, read_exchange(found), "cassette")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from tunegate.cases import Sources
-from tunegate.errors import UsageError
+from tunegate.errors import TunegateError, UsageError
 from tunegate.records import Check, Message, Record, Reply, State
-from tunegate.session.asking import Answer, Session
+from tunegate.session.answers import Answer
+from tunegate.session.asking import Session
 from tunegate.session.plan import Planned
-from tunegate.wire import chat_request
 
 
 class Missed(AssertionError):
@@ -20,22 +18,10 @@ class Missed(AssertionError):
 class Attempt:
     """Asks one planned cell and keeps its record."""
 
-    def __init__(
-        self,
-        planned: Planned,
-        session: Session,
-        *,
-        sources: Sources,
-        stream: bool = True,
-        max_tokens: int | None = None,
-    ) -> None:
+    def __init__(self, planned: Planned, session: Session) -> None:
         self.planned = planned
         self.record: Record | None = None
         self._session = session
-        self._sources = sources
-        self._stream = stream
-        self._max_tokens = max_tokens or planned.eval.max_tokens
-        self._messages: Sequence[Message] = ()
         self._answer: Answer | None = None
 
     def ask(self) -> Reply:
@@ -44,19 +30,7 @@ class Attempt:
         Raises:
             TunegateError: there is no reply; `failed` then makes the record.
         """
-        planned = self.planned
-        self._messages = planned.eval.prompt(planned.case, self._sources.with_shots(planned.cell.shots))
-        request = chat_request(
-            planned.model.endpoint.base_url,
-            planned.model.model,
-            messages=self._messages,
-            max_tokens=self._max_tokens,
-            temperature=planned.cell.temperature,
-            stream=self._stream,
-            extra=planned.model.body,
-            omit=planned.model.omit,
-        )
-        self._answer = self._session.ask(planned.cell, model=planned.model, request=request)
+        self._answer = self._session.ask(self.planned)
         return self._answer.reading.reply
 
     def score(self, checks: Sequence[Check]) -> None:
@@ -82,18 +56,29 @@ class Attempt:
         return self._record("error", error=problem)
 
     def _record(self, state: State, *, checks: Sequence[Check] = (), error: str | None = None) -> Record:
-        record = Record(cell=self.planned.cell, state=state, checks=checks, messages=tuple(self._messages), error=error)
-        if self._answer is None:
-            return record
-        return replace(
-            record,
-            reply=self._answer.reading.reply,
-            latency_s=self._answer.reading.latency_s,
-            first_token_s=self._answer.reading.first_token_s,
-            source=self._answer.source,
-            request=self._answer.exchange.request.fingerprint,
-            recorded_at=self._answer.exchange.recorded_at,
+        answer = self._answer
+        if answer is None:
+            return Record(self.planned.cell, state, checks=checks, messages=self._would_be_sent(), error=error)
+        return Record(
+            self.planned.cell,
+            state,
+            checks=tuple(checks),
+            messages=answer.prepared.messages,
+            reply=answer.reading.reply,
+            latency_s=answer.reading.latency_s,
+            first_token_s=answer.reading.first_token_s,
+            source=answer.source,
+            request=answer.exchange.request.fingerprint,
+            recorded_at=answer.exchange.recorded_at,
+            error=error,
         )
+
+    def _would_be_sent(self) -> tuple[Message, ...]:
+        """Return the messages of a cell without an answer; none where preparing them is what failed."""
+        try:
+            return self._session.prepare(self.planned).messages
+        except TunegateError:
+            return ()
 
 
 def describe_misses(record: Record) -> str:

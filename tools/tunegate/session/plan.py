@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tunegate.cases import Case, Eval, Model, Sources
 from tunegate.errors import UsageError
-from tunegate.records import Cell
+from tunegate.exchanges import Request, canonical_json
+from tunegate.records import Cell, Message
+from tunegate.wire import chat_request
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,62 @@ class Planned:
         """Name of the pytest item: the first repeat keeps its name however many follow."""
         repeat = f"-r{self.cell.repeat}" if self.cell.repeat > 1 else ""
         return f"{self.cell.case}-{self.cell.model}{repeat}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A planned cell with what will be sent for it."""
+
+    planned: Planned
+    messages: tuple[Message, ...]
+    request: Request
+    max_tokens: int
+
+    @cached_property
+    def body_bytes(self) -> int:
+        """Size of the request's body, in which every byte that the model may be charged for stands."""
+        return len(canonical_json(self.request.body))
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that is asked."""
+        return self.planned.cell
+
+    @property
+    def model(self) -> Model:
+        """The row of the matrix that is asked."""
+        return self.planned.model
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """Writes the request of a planned cell; the same cell gets the same request in every process."""
+
+    sources: Sources
+    stream: bool = True
+    max_tokens: int | None = None
+    """Cuts replies there; None leaves it to the eval."""
+
+    def __call__(self, planned: Planned) -> Prepared:
+        """Return `planned` with its request.
+
+        Raises:
+            TunegateError: the eval's prompt needs what the case files do not have.
+        """
+        model = planned.model
+        messages = planned.eval.prompt(planned.case, self.sources.with_shots(planned.cell.shots))
+        max_tokens = self.max_tokens or planned.eval.max_tokens
+        request = chat_request(
+            model.endpoint.base_url,
+            model.model,
+            messages=messages,
+            max_tokens=max_tokens,
+            temperature=planned.cell.temperature,
+            stream=self.stream,
+            extra=model.body,
+            omit=model.omit,
+        )
+        return Prepared(planned, tuple(messages), request, max_tokens)
 
 
 def plan_cells(

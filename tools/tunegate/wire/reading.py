@@ -181,7 +181,12 @@ def _text(content: object) -> str:
 
 def _usage(usage: object) -> Usage:
     counts = _mapping(usage)
-    return Usage(counts.get("prompt_tokens"), counts.get("completion_tokens"))
+    return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+
+
+def _count(value: object) -> int | None:
+    """A count that cannot be one is unknown: budgets and limits rest on it."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _error_message(body: bytes) -> str:

@@ -1,0 +1,20 @@
+"""What came back for a cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunegate.exchanges import Exchange
+from tunegate.records import Source
+from tunegate.session.plan import Prepared
+from tunegate.wire import Reading
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked, what came back, and where from."""
+
+    prepared: Prepared
+    exchange: Exchange
+    reading: Reading
+    source: Source
