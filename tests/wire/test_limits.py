@@ -104,26 +104,46 @@ def test_pace_drops_with_a_rejection_and_recovers_slowly() -> None:
     assert rates.pace == 0.25
 
 
-def test_window_halves_once_per_round_trip() -> None:
-    """Rejections of requests that left before the last decrease tell nothing new; the floor is one."""
-    window = Window(16)
-    window.sent = 16
-    assert [window.shrink(number) for number in range(1, 17)] == [True] + [False] * 15
-    assert window.size == 8
-    window.sent += 1
-    assert window.shrink(17)
-    assert window.size == 4
-    for number in range(18, 30):
-        window.sent = number
-        window.shrink(number)
+def opened(width: int) -> Window:
+    """Return a window with `width` requests in flight, at the start of a round."""
+    window = Window(width)
+    window.in_flight = width
+    window.note_end(was_rejected=False)
+    return window
+
+
+def end_round(window: Window, *, rejected: int) -> bool:
+    """End a round of as many as are in flight, the first of them with a 429; say whether that lowered the window."""
+    lowered = False
+    for number in range(window.in_flight):
+        lowered |= window.note_end(was_rejected=number < rejected)
+    return lowered
+
+
+def test_window_is_lowered_by_half_the_share_that_was_rejected() -> None:
+    """A round in which all are turned away halves it, one in twenty takes a fortieth; the floor is one."""
+    window = opened(64)
+    assert end_round(window, rejected=64)
+    assert window.size == 32
+    window = opened(40)
+    assert end_round(window, rejected=2)
+    assert window.size == pytest.approx(40 * (1 - 0.05 / 2))
+    for _ in range(20):
+        end_round(window, rejected=40)
     assert window.size == 1
+
+
+def test_round_without_rejection_lowers_nothing() -> None:
+    """The window is as wide after a round of answers as it was."""
+    window = opened(8)
+    assert not end_round(window, rejected=0)
+    assert window.size == 8
 
 
 def test_window_grows_by_one_per_round_trip_up_to_its_ceiling() -> None:
     """As many answers as the window is wide make it one wider."""
     window = Window(4)
-    window.sent = 4
-    window.shrink(1)
+    window.note_end(was_rejected=True)
     assert window.size == 2
     for _ in range(2):
         window.grow()

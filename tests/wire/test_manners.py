@@ -214,13 +214,30 @@ def test_estimate_is_corrected_by_the_endpoints_own_count(latency_s: float) -> N
 
 
 def test_window_converges_to_what_the_endpoint_takes() -> None:
-    """An endpoint that serves ten at once is soon asked by about ten, and most of its room is used."""
+    """An endpoint that serves ten at once is soon asked by about ten: one in seven is turned away, its room is used.
+
+    Who turns away one in twenty by chance looks the same, and must not be slowed to a crawl: hence not fewer.
+    """
     endpoint = Endpoint(Time(), capacity=10, states_limits=False, wait_for_token_s=0.05)
     ask_all(endpoint, AccountLimits(), requests=4000, tokens=around_100, latency_s=0.5, jitter_s=0.0)
     later = endpoint.log[len(endpoint.log) // 4 :]
-    assert sum(status == 429 for _, status, _ in later) / len(later) <= 0.03
+    assert sum(status == 429 for _, status, _ in later) / len(later) <= 0.2
     answered_per_s = sum(status == 200 for _, status, _ in later) / (later[-1][0] - later[0][0])
-    assert answered_per_s >= 0.6 * 10 / 0.5
+    assert answered_per_s >= 0.9 * 10 / 0.5
+
+
+def test_chance_rejections_do_not_slow_to_a_crawl() -> None:
+    """Where one in twenty is turned away whatever we do, more than half of the window stays open."""
+    time, chance = Time(), Random(3)
+    admission = Admission({"openai": AccountLimits()}, max_in_flight=64, clock=time, rng=Random(1))
+    flying: list[int] = []
+    widths: list[int] = []
+    for number in range(20_000):
+        admission.ask(Ticket("main", number, "openai", "m", 1), lambda _, number=number: flying.append(number))
+        if admission.waiting:
+            widths.append(admission.in_flight)
+            admission.settle("main", flying.pop(0), Outcome("rejected" if chance.random() < 0.05 else "answered"))
+    assert sum(widths[2000:]) / len(widths[2000:]) > 32
 
 
 @pytest.mark.parametrize("kind", ["rejected", "failed"])

@@ -96,9 +96,9 @@ class Live:
             assert attempt.problem is not None, "an attempt without a reply has a problem"  # noqa: S101
             if is_last or not attempt.may_help_again:
                 raise _told(attempt.problem, attempts=number)
-            if attempt.outcome.retry_after_s is None:
-                # Where the server says when, the desk holds the whole account until then.
-                await slot.rest(retries.delay_s(number, self._chance))
+            wait_s = attempt.outcome.retry_after_s
+            # The desk holds the whole account where that is meant; this request waits in any case.
+            await slot.rest(retries.delay_s(number, self._chance) if wait_s is None else wait_s)
         raise AssertionError("unreachable")
 
     async def _attempt(self, prepared: Prepared, *, connection: Connection, number: int, is_last: bool) -> _Attempt:

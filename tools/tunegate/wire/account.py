@@ -13,7 +13,11 @@ from tunegate.wire.retries import Quota, Retries
 from tunegate.wire.tickets import Decision, No, Outcome, Ticket
 
 _WORTH_TELLING_S = 10.0
-"""Shorter pauses are nobody's business."""
+"""Shorter pauses are nobody's business; one that long is never meant for a single request."""
+_REMEMBERED = 12
+"""Attempts over which the share of rejections is averaged."""
+_MEANS_ALL = 0.4
+"""Above this share of rejections, a Retry-After is meant for the account."""
 
 
 class Passage:
@@ -41,7 +45,7 @@ class Passage:
 class Account:
     """The queue of one account and everything that may hold it up, except money."""
 
-    __slots__ = ("_paused_until", "_queue", "_rng", "breaker", "name", "news", "rates", "window")
+    __slots__ = ("_paused_until", "_queue", "_rejected_share", "_rng", "breaker", "name", "news", "rates", "window")
 
     def __init__(
         self, name: str, limits: AccountLimits, *, max_in_flight: int, retries: Retries, rng: Random, now: float
@@ -55,6 +59,8 @@ class Account:
         self._queue: list[Passage] = []
         self._rng = rng
         self._paused_until = -math.inf
+        self._rejected_share = 0.0
+        """Of the last few attempts that the endpoint answered at all."""
 
     def first(self) -> Passage | None:
         """Return who is to go next."""
@@ -109,15 +115,18 @@ class Account:
         elif outcome.kind != "rejected" and outcome.tokens is not None:
             # A rejection shows that there was less than we thought: nothing is given back for it.
             self.rates.give_back(tokens=ticket.tokens - outcome.tokens)
+        was_rejected = outcome.kind == "rejected"
+        if was_rejected or outcome.kind == "answered":
+            self._rejected_share += (was_rejected - self._rejected_share) / _REMEMBERED
         if outcome.kind == "answered":
             self.window.grow()
             self.rates.recover(now)
-        elif outcome.kind == "rejected" and self.window.shrink(passage.sent) and self.rates.are_limited:
+        if self.window.note_end(was_rejected=was_rejected) and self.rates.are_limited:
             self.rates.slow_down(now)
         if outcome.quota is not None:
             self._correct(passage, outcome.quota, now)
         if outcome.retry_after_s is not None and outcome.kind in {"rejected", "failed"}:
-            self._pause(outcome.retry_after_s, now)
+            self._hold(outcome.retry_after_s, now)
         refusals = len(self.breaker.refusals)
         news = self.breaker.note_end(ticket, outcome, was_try=passage.was_try, now=now)
         if news is not None:
@@ -133,6 +142,11 @@ class Account:
             limit = meter.correct(said, model=model, taken=taken, sent_at=sent_at, now=now)
             if limit is not None:
                 self.news.append(f"rate limit: {limit:,} {kind}/min at {self.name}, learned from its headers")
+
+    def _hold(self, retry_after_s: float, now: float) -> None:
+        """Hold everybody where the account is meant; a request that was turned away alone waits by itself."""
+        if self.rates.are_limited or self._rejected_share > _MEANS_ALL or retry_after_s >= _WORTH_TELLING_S:
+            self._pause(retry_after_s, now)
 
     def _pause(self, retry_after_s: float, now: float) -> None:
         # A little late, so that not everybody who was told the same comes back at the same moment.

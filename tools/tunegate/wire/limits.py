@@ -200,9 +200,24 @@ class Rates:
 
 
 class Window:
-    """How many requests may be in flight: additive increase, multiplicative decrease (Chiu and Jain, 1989)."""
+    """How many requests may be in flight: additive increase, multiplicative decrease (Chiu and Jain, 1989).
 
-    __slots__ = ("_ceiling", "_lowered_at", "_ramp_from", "_ramp_s", "in_flight", "sent", "size")
+    It is lowered once a round, in proportion to the share of that round's requests that were rejected, and halved where
+    all were: an endpoint that turns away one in twenty is not slowed to a crawl. Follows Alizadeh et al. (2010), "Data
+    Center TCP (DCTCP)", section 3.1.
+    """
+
+    __slots__ = (
+        "_ceiling",
+        "_ramp_from",
+        "_ramp_s",
+        "_round",
+        "_round_ended",
+        "_round_rejected",
+        "in_flight",
+        "sent",
+        "size",
+    )
 
     def __init__(self, ceiling: int) -> None:
         self.size = float(ceiling)
@@ -210,7 +225,10 @@ class Window:
         self.sent = 0
         """How many were ever sent."""
         self._ceiling = float(ceiling)
-        self._lowered_at = 0
+        self._round = 1
+        """Requests whose ends make up a round: as many as were in flight at its start."""
+        self._round_ended = 0
+        self._round_rejected = 0
         self._ramp_from = 0.0
         self._ramp_s = 0.0
 
@@ -231,16 +249,16 @@ class Window:
         if self.size < self._ceiling:
             self.size = min(self._ceiling, self.size + 1 / self.size)
 
-    def shrink(self, sent: int) -> bool:
-        """Halve it for the rejection of request number `sent`; say whether it counted.
-
-        Requests that had left before the last decrease tell nothing new.
-        """
-        if sent <= self._lowered_at:
+    def note_end(self, *, was_rejected: bool) -> bool:
+        """Take note of how a request ended; say whether that ended a round in which some were rejected."""
+        self._round_ended += 1
+        self._round_rejected += was_rejected
+        if self._round_ended < self._round:
             return False
-        self._lowered_at = self.sent
-        self.size = max(1.0, self.size / 2)
-        return True
+        share = self._round_rejected / self._round_ended
+        self._round, self._round_ended, self._round_rejected = max(1, self.in_flight), 0, 0
+        self.size = max(1.0, self.size * (1 - share / 2))
+        return share > 0
 
     def ramp(self, start: float, *, pause_s: float) -> None:
         """Open gradually from `start` on, so that what waited does not leave at once."""
