@@ -51,18 +51,18 @@ class Ledger:
 
     def take(self, report: pytest.TestReport) -> None:
         """Write the record that `report` brings, or `lost` where a worker died with the item in hand."""
-        cell: Mapping[str, Any] | None = getattr(report, "tunegate_cell", None)
+        # What a report brings is taken off it: the terminal keeps every report to the end.
+        brought = report.__dict__
+        cell: Mapping[str, Any] | None = brought.pop("tunegate_cell", None)
         if cell is not None:
             self._pending[report.nodeid] = Cell(**cell)
-            self.planned = max(self.planned, report.tunegate_planned)
-            self.shard = report.tunegate_shard
+            self.planned = max(self.planned, brought.pop("tunegate_planned"))
+            self.shard = brought.pop("tunegate_shard")
             self._open()
-        line: str | None = getattr(report, "tunegate_record", None)
+        line: str | None = brought.pop("tunegate_record", None)
         if line is not None:
             self._pending.pop(report.nodeid, None)
-            record = report.__dict__.pop("tunegate_record_here", None) or Record.from_json(line)
-            del report.tunegate_record  # the terminal keeps every report to the end
-            self._write(record, line=line)
+            self._write(brought.pop("tunegate_record_here", None) or Record.from_json(line), line=line)
         elif report.when not in ("setup", "call", "teardown") and report.nodeid in self._pending:
             # xdist reports an item whose worker died with a `when` of its own.
             cell_in_hand = self._pending.pop(report.nodeid)
