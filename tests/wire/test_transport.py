@@ -212,7 +212,7 @@ def test_timeout_is_that_of_the_whole_reply() -> None:
 
 
 def test_giving_up_closes_the_connection() -> None:
-    """A request that is cancelled does not stay behind on the sockets' thread: the server sees its client go."""
+    """A request that is cancelled does not stay behind in the pool: the server sees its client go."""
 
     async def ask() -> None:
         async with serving(lambda _, __: asyncio.sleep(0)) as server, connected(server.base_url) as send:
