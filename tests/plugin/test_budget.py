@@ -65,6 +65,14 @@ def test_dry_run_asks_nothing(project: Project, endpoint: ScriptedEndpoint, work
     assert sorted(path for path in project.root.rglob("*") if "__pycache__" not in path.parts) == before
 
 
+def test_dry_run_tells_of_a_model_outside_the_matrix(project: Project, endpoint: ScriptedEndpoint) -> None:
+    """What a model would cost can be asked before it is written into the matrix, and before anything is recorded."""
+    told = project.run("--dry-run", "--model", "new", "--base-url", endpoint.base_url)
+    assert told.status == 0, told.out
+    assert told.line("plan:").startswith("plan: 6 live calls, 0 recorded, about ")
+    assert not endpoint.seen
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_cap_on_cost_is_never_exceeded(
     project: Project, endpoint: ScriptedEndpoint, crowd: Crowd, workers: str

@@ -6,6 +6,7 @@ tuples of plain values, as execnet carries them; the first says what it is.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ _GONE = No("the run's controller is gone", "stopped")
 
 
 class FarDesk:
-    """The run's desk as a worker sees it; with `keeps`, also the keeper of its recordings."""
+    """The run's desk as a worker sees it; for one that runs elsewhere, also the keeper of its recordings."""
 
     def __init__(self, channel: execnet.Channel, *, owner: str) -> None:
         self.owner = owner
@@ -38,6 +39,7 @@ class FarDesk:
         self._lock = threading.Lock()
         self._asked: dict[int, Callable[[Decision], None]] = {}
         self._kept: dict[int, tuple[Exchange, Future[Exchange]]] = {}
+        self._numbers = itertools.count()
         self._begun: Future[bool] = Future()
         self._is_gone = False
         channel.setcallback(self._receive, endmarker=None)
@@ -81,7 +83,7 @@ class FarDesk:
         """Have the controller record an exchange."""
         future: Future[Exchange] = Future()
         with self._lock:
-            number = len(self._kept) if not self._kept else max(self._kept) + 1
+            number = next(self._numbers)
             self._kept[number] = exchange, future
         self._send("keep", number, eval_name, model, pack_exchange(exchange))
         return future

@@ -79,7 +79,7 @@ class Harness:
             self.matrix,
             self.options.models,
             library=self.library,
-            recording=self.records,
+            recording=self.records or self.options.dry_run,
             base_url=self.options.base_url,
             key_env=self.options.key_env,
         )
