@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from tunegate.stats import (
     ConfidenceSequence,
     EProcess,
     NotEnoughData,
+    always_valid_p_values,
     confidence_sequence,
     difference_of_share,
     log_e_values,
@@ -164,3 +166,70 @@ def test_impossible_values_are_refused() -> None:
             log_e_values([0.5], null=null)
     with pytest.raises(ValueError, match="level"):
         ConfidenceSequence(level=95)
+
+
+@pytest.mark.parametrize("margin", [-0.1, 0.0, 0.01, 0.05, 0.3])
+def test_margins_between_models_hold_their_level(margin: float) -> None:
+    """Differences of batches of four can be bet on at any margin: worse by just that is refuted in at most 5 percent.
+
+    Half of the questions the candidate answers as the baseline does.
+    """
+    dice = np.random.default_rng(31)
+    before = dice.binomial(4, 0.75, (1000, 300))
+    kept, kept_wrong = dice.binomial(before, 0.5), dice.binomial(4 - before, 0.5)
+    after = kept + dice.binomial(4 - kept - kept_wrong, 0.75 - 2 * margin)
+    shares = share_of_difference((after - before) / 4)
+    null = share_of_difference(-margin)
+    for side in ("above", "below"):
+        ever = log_e_values(shares, null=null, side=side).max(axis=1) >= math.log(20)  # type: ignore[arg-type]
+        assert ever.mean() <= 0.06
+
+
+@pytest.mark.parametrize("margin", [0.02, 0.1, 0.5, 0.95])
+def test_a_model_that_never_differs_is_shown_to_be_no_worse(margin: float) -> None:
+    """Equal answers show "not worse" sooner or later at every margin, and never "worse"; wider margins sooner."""
+    null = share_of_difference(-margin)
+    holds, broken = EProcess(null), EProcess(null, side="below")
+    cases = 0
+    while not holds.is_shown(0.025):
+        cases += 1
+        holds.update(share_of_difference(0.0))
+        broken.update(share_of_difference(0.0))
+    assert cases <= 12 / margin + 10
+    assert broken.p_value == 1
+
+
+def test_alpha_is_spent_over_the_looks() -> None:
+    """By hand: 0.01 at the first look is 0.01645; 0.001 at the second 0.00658; what was shown stays shown."""
+    found = always_valid_p_values([0.01, 0.001, 0.9])
+    assert found == pytest.approx((0.01 * math.pi**2 / 6, 0.004 * math.pi**2 / 6, 0.004 * math.pi**2 / 6))
+    assert always_valid_p_values([0.9, 0.4]) == (1.0, 1.0)
+    assert always_valid_p_values([]) == ()
+    for p in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="no p-value"):
+            always_valid_p_values([0.5, p])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_looking_often_never_costs_more_than_alpha(p_values: list[float]) -> None:
+    """A look is only taken for a finding within its part of alpha, and the parts of all looks are at most alpha."""
+    alpha = 0.05
+    found = always_valid_p_values(p_values)
+    parts = [6 * alpha / (math.pi * look) ** 2 for look in range(1, len(p_values) + 1)]
+    assert sum(parts) < alpha
+    shown = [
+        any(p <= part for p, part in zip(p_values[:look], parts, strict=False)) for look in range(1, len(parts) + 1)
+    ]
+    assert [p <= alpha for p in found] == shown
+    assert list(found) == sorted(found, reverse=True)
+
+
+def test_levels_hold_at_doubling_looks() -> None:
+    """A mean of 0 looked at after 50, 100, ... 3200 values is refuted in at most 5 percent of 2000 runs."""
+    dice = np.random.default_rng(33)
+    sums = np.cumsum(dice.standard_normal((2000, 3200)), axis=1)
+    looks = [50 * 2**look for look in range(7)]
+    p_values = norm.sf(sums[:, [look - 1 for look in looks]] / np.sqrt(looks))
+    refuted = [always_valid_p_values(run)[-1] <= 0.05 for run in p_values.tolist()]
+    assert 0.01 < np.mean(refuted) <= 0.05
+    assert np.mean(p_values.min(axis=1) <= 0.05) > 0.1

@@ -13,8 +13,8 @@ def test_shares_load_neither_numpy_nor_scipy() -> None:
     """A replay that only shows shares imports no numerical library: their import takes longer than many a replay."""
     code = (
         "import sys\n"
-        "from tunegate.stats import clustered_share, paired_difference\n"
-        "clustered_share([(3, 4), (4, 4)]), paired_difference([(3, 4)], [(4, 4)])\n"
+        "from tunegate.stats import clustered_share, paired_difference, ratio_of_means\n"
+        "clustered_share([(3, 4), (4, 4)]), paired_difference([(3, 4)], [(4, 4)]), ratio_of_means([1, 2], [2, 3])\n"
         "print(sorted({'numpy', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run(

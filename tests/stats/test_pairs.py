@@ -16,13 +16,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from tunegate.stats import (
     Judged,
     NotEnoughData,
+    count_gains,
+    difference_variance,
     mcnemar_exact,
     p_not_worse,
     p_worse,
     paired_difference,
     tango,
 )
-from tunegate.stats.pairs import count_gains
 
 from .known import known, number
 
@@ -233,3 +234,46 @@ def test_mcnemar_agrees_with_the_published_example() -> None:
     assert number(mcnemar_exact(6, 16)) == pytest.approx(0.052479, abs=5e-7)
     with pytest.raises(ValueError, match="no counts"):
         mcnemar_exact(-1, 2)
+
+
+@given(SIDES, st.floats(-0.99, 0.99), st.sampled_from([0.8, 0.95, 0.99]), st.booleans())
+def test_one_count_of_the_cases_answers_everything(
+    sides: list[tuple[Judged, Judged]], margin: float, level: float, shared: bool
+) -> None:
+    """What the counts say is what the functions of the cases say, to the last digit; p-values mirror each other."""
+    candidate, baseline = [side[0] for side in sides], [side[1] for side in sides]
+    clusters = [index // 3 for index in range(len(sides))] if shared else None
+    gains = count_gains(candidate, baseline, clusters=clusters)
+    mirrored = count_gains(baseline, candidate, clusters=clusters)
+    assert gains.estimate(level) == paired_difference(candidate, baseline, level=level, clusters=clusters)
+    assert gains.case_variance == difference_variance(candidate, baseline, clusters=clusters)
+    assert gains.p_above(-margin) == p_not_worse(candidate, baseline, margin=margin, clusters=clusters)
+    assert gains.p_below(-margin) == p_worse(candidate, baseline, margin=margin, clusters=clusters)
+    assert gains.p_below(-margin) == mirrored.p_above(margin)
+
+
+def test_nothing_counted_is_not_enough_data() -> None:
+    """Without a case there is no estimate, no p-value and no variance; impossible nulls are refused even then."""
+    gains = count_gains([(0, 0)], [(1, 1)])
+    missing = NotEnoughData("no case was judged on both sides")
+    assert gains.estimate(0.95) == gains.p_above(0.0) == gains.p_below(0.0) == missing
+    assert isinstance(gains.case_variance, NotEnoughData)
+    with pytest.raises(ValueError, match="margin"):
+        gains.p_below(1)
+    with pytest.raises(ValueError, match="level"):
+        gains.estimate(95)
+
+
+def test_ratings_are_paired_like_answers() -> None:
+    """Ratings brought to 0..1 have the variance of their differences, and an interval that holds Student's t's."""
+    dice = np.random.default_rng(13)
+    before = dice.integers(0, 5, 150)
+    after = np.clip(before + dice.integers(-1, 2, 150), 0, 4)
+    candidate, baseline = ([(value / 4, 1) for value in side.tolist()] for side in (after, before))
+    differences = (after - before) / 4
+    gains = count_gains(candidate, baseline)
+    assert gains.variance == pytest.approx(differences.var(ddof=1) / 150, rel=1e-9)
+    found = known(gains.estimate(0.95))
+    half = 1.976 * math.sqrt(gains.variance)
+    assert found.low < differences.mean() - half
+    assert found.high > differences.mean() + half

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
-from tunegate.stats import NotEnoughData, percentile
+from tunegate.stats import NotEnoughData, p_percentile_above, p_percentile_below, percentile
 
-from .known import known
+from .known import known, number
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.95])
@@ -55,3 +59,47 @@ def test_limits_cover_the_truth() -> None:
     runs = dice.lognormal(size=(1000, 150)).tolist()
     covered = sum(found.low <= truth <= found.high for found in (known(percentile(run, 0.95)) for run in runs))
     assert covered / len(runs) > 0.935
+
+
+SECONDS = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.5, 3.0]), min_size=1, max_size=150)
+
+
+@given(SECONDS, st.sampled_from([0.05, 0.5, 0.9, 0.95]), st.floats(0, 4) | st.sampled_from([1.0, 2.0, 2.5]))
+def test_p_values_agree_with_scipy(values: list[float], share: float, threshold: float) -> None:
+    """Both p-values are those of SciPy's `quantile_test`, to nine digits, also where values are the threshold."""
+    below = quantile_test(values, q=threshold, p=share, alternative="less").pvalue
+    above = quantile_test(values, q=threshold, p=share, alternative="greater").pvalue
+    assert number(p_percentile_below(values, share, threshold)) == pytest.approx(below, abs=1e-9)
+    assert number(p_percentile_above(values, share, threshold)) == pytest.approx(above, abs=1e-9)
+
+
+@given(SECONDS, st.sampled_from([0.1, 0.5, 0.95]), st.sampled_from([0.8, 0.95, 0.99]), st.floats(0, 4))
+def test_p_values_and_limits_never_disagree(values: list[float], share: float, level: float, threshold: float) -> None:
+    """A percentile is shown to lie below, or above, exactly where its interval does."""
+    found, tail = percentile(values, share, level=level), (1 - level) / 2
+    below, above = p_percentile_below(values, share, threshold), p_percentile_above(values, share, threshold)
+    if isinstance(found, NotEnoughData):
+        return
+    assert (number(below) <= tail) == (found.high < threshold)
+    assert (number(above) <= tail) == (found.low > threshold)
+
+
+def test_too_few_values_show_nothing_of_a_percentile() -> None:
+    """71 values below a threshold do not show that the p95 is, 72 do; and no value tells nothing."""
+    assert number(p_percentile_below([1.0] * 71, 0.95, 2.0)) == pytest.approx(0.95**71)
+    assert 0.95**72 < 0.025 < 0.95**71
+    assert number(p_percentile_below([1.0] * 72, 0.95, 2.0)) < 0.025
+    assert p_percentile_below([], 0.95, 2.0) == NotEnoughData("there are no values")
+    assert p_percentile_above([], 0.95, 2.0) == NotEnoughData("there are no values")
+
+
+def test_impossible_thresholds_are_refused() -> None:
+    """A share of 95, a threshold that is no number and values that are none are errors of the caller's."""
+    for test in (p_percentile_below, p_percentile_above):
+        for share in (0, 1, 95):
+            with pytest.raises(ValueError, match="has no percentile"):
+                test([1.0, 2.0], share, 1.5)
+        with pytest.raises(ValueError, match="finite"):
+            test([1.0, 2.0], 0.5, math.nan)
+        with pytest.raises(ValueError, match="finite"):
+            test([1.0, math.inf], 0.5, 1.5)

@@ -6,9 +6,18 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap, kstest
 
-from tunegate.stats import NotEnoughData, bootstrap_difference, paired_difference, ratio_of_medians
+from tunegate.stats import (
+    NotEnoughData,
+    ResampledRatio,
+    bootstrap_difference,
+    bootstrap_ratio_of_medians,
+    paired_difference,
+    ratio_of_medians,
+)
 
 from .known import known
 
@@ -116,3 +125,92 @@ def test_impossible_values_are_refused() -> None:
         bootstrap_difference([(1, 1)] * 9, [(1, 1)] * 9, seed=1, level=95)
     with pytest.raises(ValueError, match="zip"):
         bootstrap_difference([(1, 1)] * 9, [(1, 1)] * 8, seed=1)
+
+
+def resampled(found: ResampledRatio | NotEnoughData) -> ResampledRatio:
+    """The ratio, where there must be one."""
+    assert isinstance(found, ResampledRatio), found
+    return found
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=400),
+    st.integers(1, 30),
+    st.integers(1, 31),
+    st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]),
+)
+def test_p_values_and_limits_never_disagree(ratios: list[int], estimate: int, threshold: int, level: float) -> None:
+    """A ratio is shown to be less, or more, exactly where its interval is, also where resamples are the threshold."""
+    found = ResampledRatio(float(estimate), tuple(map(float, sorted(ratios))), 100)
+    below, above = found.p_below(threshold), found.p_above(threshold)
+    assert 1 / (len(ratios) + 1) <= below <= 1
+    assert 1 / (len(ratios) + 1) <= above <= 1
+    limits, tail = found.interval(level), (1 - level) / 2
+    if isinstance(limits, NotEnoughData):
+        return
+    assert limits.low <= limits.estimate <= limits.high
+    assert limits.low < limits.high
+    assert (below < tail) == (limits.high < threshold)
+    assert (above < tail) == (limits.low > threshold)
+
+
+def test_p_values_count_resamples() -> None:
+    """Of 1999 resamples 39 at or beyond a threshold are a p-value of 40 in 2000; none are 1 in 2000."""
+    found = ResampledRatio(1000.0, tuple(map(float, range(1, 2000))), 100)
+    assert found.p_above(39) == found.p_below(1961) == 40 / 2000
+    assert found.p_above(0.5) == found.p_below(2000) == 1 / 2000
+    assert found.p_above(1000) == pytest.approx(0.5, abs=0.001)
+    limits = known(found.interval(0.96))
+    assert (limits.low, limits.high) == pytest.approx((40, 1960), abs=1)
+
+
+def test_few_resamples_have_no_limits_at_a_high_level() -> None:
+    """38 resamples can show no p-value below 0.025, so there are no limits of 95 percent; 40 have some."""
+    assert isinstance(ResampledRatio(20.0, tuple(map(float, range(38))), 100).interval(0.95), NotEnoughData)
+    limits = known(ResampledRatio(20.0, tuple(map(float, range(40))), 100).interval(0.95))
+    assert (limits.low, limits.high) == (0, 39)
+
+
+@pytest.mark.parametrize("n", [8, 9, 60, 61])
+def test_medians_drawn_by_rank_are_those_of_resamples(n: int) -> None:
+    """Against a side that hardly varies, the ratios have the distribution of NumPy's medians of whole resamples."""
+    values = np.random.default_rng(n).lognormal(size=n)
+    still = (1 + 1e-12 * np.arange(n)).tolist()
+    found = resampled(bootstrap_ratio_of_medians(values.tolist(), still, seed=1, resamples=20_000))
+    dice = np.random.default_rng(2)
+    expected = np.median(values[dice.integers(n, size=(20_000, n))], axis=1)
+    # Rounded, so that what is the same value is one.
+    assert kstest(np.round(found.ratios, 6), np.round(expected, 6)).statistic < 0.02
+
+
+@pytest.mark.parametrize("n", [8, 9, 60, 61])
+def test_medians_drawn_in_pairs_are_those_of_resamples(n: int) -> None:
+    """The ratios have the distribution of those of NumPy's medians, both of the same resample."""
+    dice = np.random.default_rng(n)
+    length = dice.lognormal(0, 1, n)
+    a, b = (length * dice.lognormal(0, 0.3, n) for _ in range(2))
+    found = resampled(bootstrap_ratio_of_medians(a.tolist(), b.tolist(), seed=1, paired=True, resamples=20_000))
+    drawn = dice.integers(n, size=(20_000, n))
+    expected = np.median(a[drawn], axis=1) / np.median(b[drawn], axis=1)
+    assert kstest(np.round(found.ratios, 9), np.round(expected, 9)).statistic < 0.02
+    assert found.estimate == pytest.approx(float(np.median(a) / np.median(b)))
+
+
+def test_many_pairs_are_drawn_apart_and_never_know_too_much() -> None:
+    """Beyond 5,000 pairs the interval is wider than what drawing them together gives."""
+    dice = np.random.default_rng(6)
+    length = dice.lognormal(0, 0.5, 5001)
+    a, b = (length * dice.lognormal(0, 0.2, 5001) for _ in range(2))
+    together = known(ratio_of_medians(a[:-1].tolist(), b[:-1].tolist(), seed=1, paired=True, resamples=999))
+    apart = known(ratio_of_medians(a.tolist(), b.tolist(), seed=1, paired=True, resamples=999))
+    assert apart.high - apart.low > 1.2 * (together.high - together.low)
+
+
+def test_unpaired_and_paired_ratios_are_of_the_same_medians() -> None:
+    """How resamples are drawn does not change what is estimated; n is that of the smaller side."""
+    a, b = np.random.default_rng(1).lognormal(size=(2, 40)).tolist()
+    apart = resampled(bootstrap_ratio_of_medians(a, b[:30], seed=1))
+    assert (apart.n, len(apart.ratios)) == (30, 1999)
+    paired = resampled(bootstrap_ratio_of_medians(a, b, seed=1, paired=True))
+    unpaired = resampled(bootstrap_ratio_of_medians(a, b, seed=1))
+    assert paired.estimate == unpaired.estimate

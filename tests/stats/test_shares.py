@@ -13,8 +13,17 @@ from scipy.stats import binomtest, norm
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
-from tunegate.stats import NotEnoughData, clustered_share, exact, p_at_least, p_at_most, wilson
-from tunegate.stats.shares import count_clusters
+from tunegate.stats import (
+    Judged,
+    NotEnoughData,
+    clustered_share,
+    count_clusters,
+    exact,
+    p_at_least,
+    p_at_most,
+    share_variance,
+    wilson,
+)
 
 from .known import known, number
 
@@ -216,6 +225,103 @@ def test_clustered_variance_is_that_of_a_cluster_robust_regression() -> None:
     # statsmodels' factor for a small sample is G / (G - 1) as well; the binomial variance here is over N - 1.
     variance = share * (1 - share) / counts.size.estimated * n / (n - 1)
     assert variance == pytest.approx(fit.bse[0] ** 2, rel=1e-9)
+
+
+PARTS = st.integers(0, 6).flatmap(lambda n: st.tuples(st.floats(0, n), st.just(n)))
+
+
+@given(st.lists(PARTS, min_size=1, max_size=30), st.floats(0.01, 0.99), st.sampled_from([0.8, 0.95, 0.99]))
+def test_one_count_of_the_clusters_answers_everything(clusters: list[Judged], null: float, level: float) -> None:
+    """What the counts say is what the functions of the clusters say, to the last digit, also of parts of answers."""
+    counts = count_clusters(clusters)
+    assert counts.estimate(level) == clustered_share(clusters, level=level)
+    assert counts.p_above(null) == p_at_least(clusters, null)
+    assert counts.p_below(null) == p_at_most(clusters, null)
+    assert counts.cluster_variance() == share_variance(clusters)
+    assert counts.cluster_variance(at=null) == share_variance(clusters, at=null)
+
+
+def test_nothing_counted_is_not_enough_data() -> None:
+    """Without a member there is no estimate, no p-value and no variance; impossible nulls are refused even then."""
+    counts = count_clusters([(0, 0)])
+    assert counts.estimate(0.95) == counts.p_above(0.5) == counts.p_below(0.5) == NotEnoughData("nothing was judged")
+    assert isinstance(counts.cluster_variance(), NotEnoughData)
+    with pytest.raises(ValueError, match="cannot be tested"):
+        counts.p_below(1)
+    with pytest.raises(ValueError, match="has no variance"):
+        counts.cluster_variance(at=1)
+    with pytest.raises(ValueError, match="level"):
+        counts.estimate(95)
+
+
+@given(
+    st.lists(PARTS, min_size=1, max_size=30).filter(lambda clusters: any(size for _, size in clusters)),
+    st.floats(0.01, 0.99),
+    st.sampled_from([0.8, 0.95, 0.99]),
+    st.randoms(use_true_random=False),
+)
+def test_parts_of_answers_are_no_other_case(
+    clusters: list[Judged], null: float, level: float, dice: random.Random
+) -> None:
+    """Where answers are more than yes or no, intervals have a width, order does not matter and p-values agree."""
+    found, tail = known(clustered_share(clusters, level=level)), (1 - level) / 2
+    shuffled = clusters[:]
+    dice.shuffle(shuffled)
+    assert clustered_share(shuffled, level=level) == found
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    assert found.low < found.high
+    above, below = number(p_at_least(clusters, null)), number(p_at_most(clusters, null))
+    if abs(null - found.low) > 1e-9:
+        assert (above < tail) == (null < found.low)
+    if abs(null - found.high) > 1e-9:
+        assert (below < tail) == (null > found.high)
+
+
+@given(st.floats(0.001, 0.999), st.integers(2, 300), st.integers(1, 6))
+def test_rounding_makes_no_variance(part: float, clusters: int, size: int) -> None:
+    """Clusters that all achieve the same part are never told apart, whatever is left of rounding."""
+    counts = count_clusters([(part * size, size)] * clusters)
+    assert counts.size.estimated >= counts.size.most
+    assert math.isfinite(counts.size.estimated)
+    assert known(counts.estimate(0.95)) == known(clustered_share([(part * size, size)] * clusters))
+
+
+def test_whole_numbers_count_the_same_as_numbers_with_a_point() -> None:
+    """Four of four are four, however they were added up."""
+    whole = [(3, 4), (4, 4), (0, 2)]
+    assert count_clusters([(float(good), size) for good, size in whole]) == count_clusters(whole)
+
+
+RATINGS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+@pytest.mark.parametrize("cases", [20, 100])
+@pytest.mark.parametrize(
+    "chances",
+    [(0.05, 0.1, 0.2, 0.35, 0.3), (0.0, 0.0, 0.1, 0.3, 0.6), (0.1, 0.05, 0.1, 0.05, 0.7), (0.2, 0.2, 0.2, 0.2, 0.2)],
+    ids=["good", "very good", "divided", "even"],
+)
+def test_intervals_of_ratings_cover_the_truth(cases: int, chances: tuple[float, ...]) -> None:
+    """Intervals of 95 percent of ratings brought to 0..1 cover their mean at least that often.
+
+    Yes or no vary more than any other answers with the same mean: taken for those, ratings are not taken for too much.
+    """
+    dice = np.random.default_rng(21)
+    drawn = dice.choice(RATINGS, (SIMULATIONS, cases), p=chances)
+    truth = float(RATINGS @ np.array(chances))
+    intervals = [known(clustered_share([(rating, 1) for rating in run])) for run in drawn.tolist()]
+    covered = sum(found.low <= truth <= found.high for found in intervals) / SIMULATIONS
+    assert covered >= 0.95
+
+
+def test_intervals_of_repeated_ratings_cover_the_truth() -> None:
+    """So do those of cases that are rated three times, where a good reply is good to every rater, less chance."""
+    dice = np.random.default_rng(22)
+    quality = dice.beta(4, 2, (SIMULATIONS, 40, 1))
+    ratings = dice.binomial(4, np.broadcast_to(quality, (SIMULATIONS, 40, 3))) / 4
+    runs = [[(total, 3) for total in run] for run in ratings.sum(axis=2).tolist()]
+    intervals = [known(clustered_share(run)) for run in runs]
+    assert sum(found.low <= 2 / 3 <= found.high for found in intervals) / SIMULATIONS >= 0.94
 
 
 SIMULATIONS = 1000

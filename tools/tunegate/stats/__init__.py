@@ -3,9 +3,10 @@
 Unknown is a value here (`NotEnoughData`): never 0.0, never NaN, never an interval of width zero.
 
 Shares are `wilson`, `exact` and, where answers come in batches or are repeated, `clustered_share`; two models on the
-same cases are a `paired_difference`. Each p-value inverts the interval of the same data: it is below (1 - level) / 2
-exactly where the interval of `level` leaves the null out. What leans on NumPy or SciPy imports them when called: a
-replay that only shows shares does not wait for them.
+same cases are a `paired_difference`, a `ratio_of_medians` or a `ratio_of_means`. Each p-value inverts the interval
+of the same data: it is below (1 - level) / 2 exactly where the interval of `level` leaves the null out. To ask several
+things of the same cases, count them once (`count_clusters`, `count_gains`) and ask the counts. What leans on NumPy or
+SciPy imports them when called: a replay that only shows shares does not wait for them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from tunegate.stats.betting import (
     ConfidenceSequence,
     EProcess,
+    always_valid_p_values,
     confidence_sequence,
     difference_of_share,
     log_e_values,
@@ -20,29 +22,54 @@ from tunegate.stats.betting import (
 )
 from tunegate.stats.families import holm
 from tunegate.stats.interval import Interval, NotEnoughData
+from tunegate.stats.ordering import order_key
 from tunegate.stats.pairs import (
-    Judged,
+    Gains,
+    count_gains,
     mcnemar_exact,
     p_not_worse,
     p_worse,
     paired_difference,
     tango,
 )
-from tunegate.stats.percentiles import percentile
+from tunegate.stats.percentiles import p_percentile_above, p_percentile_below, percentile
 from tunegate.stats.plans import cases_needed, difference_variance, minimal_detectable_difference, share_variance
-from tunegate.stats.resampling import bootstrap_difference, ratio_of_medians
-from tunegate.stats.shares import clustered_share, exact, p_at_least, p_at_most, wilson
+from tunegate.stats.ratios import MeanRatio, ratio_of_means
+from tunegate.stats.resampling import (
+    ResampledRatio,
+    bootstrap_difference,
+    bootstrap_ratio_of_medians,
+    ratio_of_medians,
+)
+from tunegate.stats.shares import (
+    ClusterCounts,
+    Judged,
+    clustered_share,
+    count_clusters,
+    exact,
+    p_at_least,
+    p_at_most,
+    wilson,
+)
 
 __all__ = [
+    "ClusterCounts",
     "ConfidenceSequence",
     "EProcess",
+    "Gains",
     "Interval",
     "Judged",
+    "MeanRatio",
     "NotEnoughData",
+    "ResampledRatio",
+    "always_valid_p_values",
     "bootstrap_difference",
+    "bootstrap_ratio_of_medians",
     "cases_needed",
     "clustered_share",
     "confidence_sequence",
+    "count_clusters",
+    "count_gains",
     "difference_of_share",
     "difference_variance",
     "exact",
@@ -50,12 +77,16 @@ __all__ = [
     "log_e_values",
     "mcnemar_exact",
     "minimal_detectable_difference",
+    "order_key",
     "p_at_least",
     "p_at_most",
     "p_not_worse",
+    "p_percentile_above",
+    "p_percentile_below",
     "p_worse",
     "paired_difference",
     "percentile",
+    "ratio_of_means",
     "ratio_of_medians",
     "share_of_difference",
     "share_variance",

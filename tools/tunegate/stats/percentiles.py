@@ -39,6 +39,43 @@ def percentile(values: Sequence[float], share: float, *, level: float = 0.95) ->
     return Interval(_interpolate(ordered, share), low, high, level, n)
 
 
+def p_percentile_below(values: Sequence[float], share: float, threshold: float) -> float | NotEnoughData:
+    """Return the one-sided p-value against a percentile of at least `threshold`: small says that it lies below.
+
+    The chance of so few values from `threshold` on, if a share 1 - `share` of the population were: binomial and
+    exact, whatever the distribution and however coarsely it is measured; SciPy's `quantile_test`. It inverts
+    `percentile`: at most (1 - level) / 2 exactly where the upper limit of that level, if there is one, lies below
+    `threshold`. Too few values cannot make it small.
+
+    Raises:
+        ValueError: `share` is not between 0 and 1, `threshold` is not a number, or a value is not finite.
+    """
+    return _p_few(sum(value >= threshold for value in values), values, share=1 - share, threshold=threshold)
+
+
+def p_percentile_above(values: Sequence[float], share: float, threshold: float) -> float | NotEnoughData:
+    """Return the one-sided p-value against a percentile of at most `threshold`: small says that it lies above.
+
+    The mirror of `p_percentile_below`: at most (1 - level) / 2 exactly where the lower limit lies above `threshold`.
+
+    Raises:
+        ValueError: as `p_percentile_below`.
+    """
+    return _p_few(sum(value <= threshold for value in values), values, share=share, threshold=threshold)
+
+
+def _p_few(count: int, values: Sequence[float], *, share: float, threshold: float) -> float | NotEnoughData:
+    if not 0 < share < 1:
+        raise ValueError(f"a share of {share} has no percentile: it must lie between 0 and 1")
+    if math.isnan(threshold) or not all(map(math.isfinite, values)):
+        raise ValueError("a percentile is of finite values only, and held against a number")
+    if not values:
+        return NotEnoughData("there are no values")
+    from scipy.special import bdtr
+
+    return float(bdtr(count, len(values), share))
+
+
 def _largest_rank(n: int, share: float, *, tail: float) -> int:
     """Return the largest k, from 1, such that fewer than k of n lie below with a chance of at most `tail`."""
     from scipy.special import bdtr

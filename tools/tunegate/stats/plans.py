@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from statistics import NormalDist
 
 from tunegate.stats.interval import NotEnoughData, quantile_of
-from tunegate.stats.pairs import Judged, count_gains
-from tunegate.stats.shares import count_clusters
+from tunegate.stats.pairs import count_gains
+from tunegate.stats.shares import Judged, count_clusters
 
 
 def minimal_detectable_difference(
@@ -58,31 +58,16 @@ def difference_variance(
     Raises:
         ValueError: as `paired_difference`.
     """
-    gains = count_gains(candidate, baseline, clusters=clusters)
-    if gains.clusters < 2:
-        return NotEnoughData("a variance needs at least two cases, or clusters, judged on both sides")
-    if gains.variance <= 0:
-        return NotEnoughData("all cases differ by the same, so that their variance is not known")
-    return gains.cases * gains.variance
+    return count_gains(candidate, baseline, clusters=clusters).case_variance
 
 
-def share_variance(clusters: Iterable[tuple[int, int]], *, at: float | None = None) -> float | NotEnoughData:
+def share_variance(clusters: Iterable[Judged], *, at: float | None = None) -> float | NotEnoughData:
     """Return the variance that one cluster contributes to `clustered_share`; with `at`, if that were the share.
 
     Raises:
         ValueError: in some cluster the passed are not from 0 to its members, or `at` is not between 0 and 1.
     """
-    if at is not None and not 0 < at < 1:
-        raise ValueError(f"a share of {at} has no variance: it must lie between 0 and 1")
-    counts = count_clusters(clusters)
-    if counts.clusters < 2:
-        return NotEnoughData("a variance needs at least two clusters")
-    share = counts.share if at is None else at
-    if not 0 < share < 1:
-        return NotEnoughData("all answers are the same, so that their variance is not known")
-    size = counts.size
-    effective = max(size.least, min(size.estimated, size.most))
-    return counts.clusters * share * (1 - share) / effective
+    return count_clusters(clusters).cluster_variance(at)
 
 
 def _distance(variance: float, null_variance: float | None, *, level: float, power: float) -> float:

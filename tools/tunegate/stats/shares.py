@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import mul
 
 from tunegate.stats.effective import EffectiveSize
 from tunegate.stats.interval import Interval, NotEnoughData, quantile_of, upper_tail
 
+Judged = tuple[float, int]
+"""What was achieved in a case and out of how much, over its questions and repeats: (passed, judged).
+
+Where an answer is more than a yes or no it achieves a part of 1, as a rating brought to 0..1 does.
+"""
 _NOTHING = NotEnoughData("nothing was judged")
 
 
@@ -55,7 +61,7 @@ def exact(passed: int, n: int, *, level: float = 0.95) -> Interval | NotEnoughDa
     return Interval(passed / n, low, high, level, n)
 
 
-def clustered_share(clusters: Iterable[tuple[int, int]], *, level: float = 0.95) -> Interval | NotEnoughData:
+def clustered_share(clusters: Iterable[Judged], *, level: float = 0.95) -> Interval | NotEnoughData:
     """Share of passed over all members, where members of a cluster may stand or fall together.
 
     Each cluster is (passed, members): the four answers of one request, or of all repeats of one case.
@@ -73,20 +79,17 @@ def clustered_share(clusters: Iterable[tuple[int, int]], *, level: float = 0.95)
 
     Where every cluster has one member, this is `wilson` exactly. Where each cluster passes or fails as a
     whole, or all passed, the effective number is that of the clusters; a single cluster counts as one member, and
-    its interval is accordingly wide.
+    its interval is accordingly wide. Members that are more than a yes or no vary less around the same share than
+    those would, and never count for more: the interval is then too wide rather than too narrow.
 
     Raises:
         ValueError: in some cluster the passed are not from 0 to its members, or `level` is not between 0 and
         1.
     """
-    z = quantile_of(level)
-    counts = count_clusters(clusters)
-    if not counts.members:
-        return _NOTHING
-    return counts.interval(z, level=level)
+    return count_clusters(clusters).estimate(level)
 
 
-def p_at_least(clusters: Iterable[tuple[int, int]], minimum: float) -> float | NotEnoughData:
+def p_at_least(clusters: Iterable[Judged], minimum: float) -> float | NotEnoughData:
     """Return the one-sided p-value against a share of at most `minimum`: small says that it is more.
 
     It inverts `clustered_share`: below (1 - level) / 2 exactly where the interval of that level lies above
@@ -95,13 +98,10 @@ def p_at_least(clusters: Iterable[tuple[int, int]], minimum: float) -> float | N
     Raises:
         ValueError: `minimum` is not between 0 and 1, both excluded: no sample shows that all would pass.
     """
-    if not 0 < minimum < 1:
-        raise ValueError(f"a share of {minimum} cannot be tested: it must lie between 0 and 1")
-    counts = count_clusters(clusters)
-    return counts.p_above(minimum) if counts.members else _NOTHING
+    return count_clusters(clusters).p_above(minimum)
 
 
-def p_at_most(clusters: Iterable[tuple[int, int]], maximum: float) -> float | NotEnoughData:
+def p_at_most(clusters: Iterable[Judged], maximum: float) -> float | NotEnoughData:
     """Return the one-sided p-value against a share of at least `maximum`: small says that it is less.
 
     The mirror of `p_at_least`: below (1 - level) / 2 exactly where the interval lies below `maximum`.
@@ -109,19 +109,19 @@ def p_at_most(clusters: Iterable[tuple[int, int]], maximum: float) -> float | No
     Raises:
         ValueError: `maximum` is not between 0 and 1, both excluded.
     """
-    return p_at_least(((members - passed, members) for passed, members in clusters), 1 - maximum)
+    return count_clusters(clusters).p_below(maximum)
 
 
 @dataclass(frozen=True)
 class ClusterCounts:
-    """All that a share and its interval need of the clusters: sums over them, of whole numbers."""
+    """All that a share and its interval need of the clusters: sums over them."""
 
     clusters: int
     members: int
-    passed: int
+    passed: float
     squared_members: int
-    squared_passed: int
-    products: int
+    squared_passed: float
+    products: float
     """Passed times members."""
 
     @property
@@ -136,11 +136,12 @@ class ClusterCounts:
         least = n * n / self.squared_members
         estimated = least
         if self.clusters > 1 and 0 < good < n:
-            # n^2 * sum((k_i - p n_i)^2), multiplied out in whole numbers: exact, and quick.
+            # n^2 * sum((k_i - p n_i)^2), multiplied out: quick, and exact in whole numbers. In others rounding is
+            # seen only where it is far below the binomial variance, and there `most` is what counts.
             spread = n * n * self.squared_passed - 2 * n * good * self.products + good * good * self.squared_members
             # (n - 1) * p (1 - p) * n^4 over G / (G - 1) * spread
             binomial = n * n * good * (n - good) * (self.clusters - 1)
-            estimated = binomial / (self.clusters * spread) * n / (n - 1) if spread else float(n)
+            estimated = binomial / (self.clusters * spread) * n / (n - 1) if spread > 0 else float(n)
         return EffectiveSize(estimated, least, float(n), self.clusters - 1)
 
     def interval(self, z: float, *, level: float) -> Interval:
@@ -152,33 +153,88 @@ class ClusterCounts:
             low, high = min(low, 1 - nearest), max(high, nearest)
         return Interval(self.share, low, high, level, self.members, clusters=self.clusters)
 
-    def p_above(self, null: float) -> float:
-        """Return the one-sided p-value against a share of at most `null`."""
+    def estimate(self, level: float) -> Interval | NotEnoughData:
+        """Return the share with its interval, see `clustered_share`.
+
+        Raises:
+            ValueError: `level` is not between 0 and 1.
+        """
+        z = quantile_of(level)
+        return self.interval(z, level=level) if self.members else _NOTHING
+
+    def p_above(self, null: float) -> float | NotEnoughData:
+        """Return the one-sided p-value against a share of at most `null`, see `p_at_least`.
+
+        Raises:
+            ValueError: `null` is not between 0 and 1, both excluded.
+        """
+        return self._p_beyond(null, share=self.share) if self._can_test(null) else _NOTHING
+
+    def p_below(self, null: float) -> float | NotEnoughData:
+        """Return the one-sided p-value against a share of at least `null`, see `p_at_most`.
+
+        Raises:
+            ValueError: `null` is not between 0 and 1, both excluded.
+        """
+        return self._p_beyond(1 - null, share=1 - self.share) if self._can_test(null) else _NOTHING
+
+    def cluster_variance(self, at: float | None = None) -> float | NotEnoughData:
+        """Return the variance that one cluster contributes to the share, see `share_variance`.
+
+        Raises:
+            ValueError: `at` is not between 0 and 1, both excluded.
+        """
+        if at is not None and not 0 < at < 1:
+            raise ValueError(f"a share of {at} has no variance: it must lie between 0 and 1")
+        if self.clusters < 2:
+            return NotEnoughData("a variance needs at least two clusters")
+        share = self.share if at is None else at
+        if not 0 < share < 1:
+            return NotEnoughData("all answers are the same, so that their variance is not known")
         size = self.size
-        p = size.one_sided_p((self.share - null) / math.sqrt(null * (1 - null)))
+        effective = max(size.least, min(size.estimated, size.most))
+        return self.clusters * share * (1 - share) / effective
+
+    def _can_test(self, null: float) -> bool:
+        if not 0 < null < 1:
+            raise ValueError(f"a share of {null} cannot be tested: it must lie between 0 and 1")
+        return self.members > 0
+
+    def _p_beyond(self, null: float, *, share: float) -> float:
+        size = self.size
+        p = size.one_sided_p((share - null) / math.sqrt(null * (1 - null)))
         # The limit that all passed would give, see `clustered_share`.
         return max(p, upper_tail(math.sqrt(size.least * (1 - null) / null)))
 
 
-def count_clusters(clusters: Iterable[tuple[int, int]]) -> ClusterCounts:
+def count_clusters(clusters: Iterable[Judged]) -> ClusterCounts:
     """Return the sums over (passed, members); clusters without members are left out.
 
     Raises:
         ValueError: in some cluster the passed are not from 0 to its members.
     """
-    count = members = passed = squared_members = squared_passed = products = 0
+    passed: list[float] = []
+    sizes: list[int] = []
     for good, size in clusters:
         if not 0 <= good <= size:
             raise ValueError(f"{good} of {size} is no share")
-        if not size:
-            continue
-        count += 1
-        members += size
-        passed += good
-        squared_members += size * size
-        squared_passed += good * good
-        products += good * size
-    return ClusterCounts(count, members, passed, squared_members, squared_passed, products)
+        if size:
+            passed.append(good)
+            sizes.append(size)
+    return ClusterCounts(
+        clusters=len(sizes),
+        members=sum(sizes),
+        passed=_exact_sum(passed),
+        squared_members=sum(map(mul, sizes, sizes)),
+        squared_passed=_exact_sum(map(mul, passed, passed)),
+        products=_exact_sum(map(mul, passed, sizes)),
+    )
+
+
+def _exact_sum(values: Iterable[float]) -> float:
+    """Return the sum, the same to the last digit in whatever order the values come, and whole where it is."""
+    total = math.fsum(values)
+    return int(total) if total.is_integer() else total
 
 
 def _wilson_limits(share: float, n: float, *, z: float) -> tuple[float, float]:
