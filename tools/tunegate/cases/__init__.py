@@ -6,7 +6,8 @@ layouts     which files a bank lies in; csv_rows, json_rows, parquet_rows read t
 hub         the one function of this room that reaches the network, and only when told to
 evals       what an eval file declares
 sources     what an eval is given: the bank, the schemas, and how much of them to ask
-matrix      models.toml, and the models a command names; fields checks what its tables hold
+matrix      models.toml, and the models a command names; toml_file reads it, fields checks what its tables hold
+marking     the one edit of models.toml that a program makes: the roles after a promotion
 prices      prices.toml, and what a model costs; list_prices asks the providers' list prices
 """
 

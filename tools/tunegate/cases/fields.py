@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from tunegate.cases.names import nearest_names, shorten
-from tunegate.errors import MatrixError
+from tunegate.errors import TunegateError
 
 _TYPES = {
     str: "text",
@@ -35,7 +36,9 @@ class Spot:
     """A place in a file, as TOML would write it."""
 
     origin: str
-    path: tuple[str, ...]
+    error: type[TunegateError]
+    """What a mistake here is raised as."""
+    path: tuple[str, ...] = ()
 
     def __truediv__(self, key: str) -> Spot:
         return replace(self, path=(*self.path, key))
@@ -44,10 +47,10 @@ class Spot:
         """Say what was wanted here and what was there.
 
         Raises:
-            MatrixError: always.
+            TunegateError: always, as `error`.
         """
         shown = found if isinstance(found, str) else shorten(found)
-        raise MatrixError(f"{self}: wanted {wanted}, found {shown}")
+        raise self.error(f"{self}: wanted {wanted}, found {shown}")
 
     def __str__(self) -> str:
         keys = (key if _BARE_KEY.fullmatch(key) else json.dumps(key) for key in self.path)
@@ -73,9 +76,10 @@ class Field:
         """Return the value if it may stand here.
 
         Raises:
-            MatrixError: it may not.
+            TunegateError: it may not; as the spot's error.
         """
-        value = float(value) if self.type is float and type(value) is int else value
+        if self.type is float and type(value) is int and abs(value) <= sys.float_info.max:
+            value = float(value)
         if type(value) is not self.type or not self.judge(value):
             found = "something else (not shown: it may be a key)" if self.secret else shorten(value)
             spot.refuse(wanted=self.wanted or _TYPES[self.type], found=found)
@@ -86,7 +90,7 @@ def read_fields(row: object, fields: Mapping[str, Field], *, spot: Spot) -> dict
     """Return the fields of a table that are there, each checked.
 
     Raises:
-        MatrixError: a field is unknown, missing or wrong, with its place and what is allowed.
+        TunegateError: a field is unknown, missing or wrong; as the spot's error, with its place and what is allowed.
     """
     if not isinstance(row, dict):
         spot.refuse(wanted=f"a table with {', '.join(fields)}", found=row)
@@ -141,6 +145,7 @@ def _is_json(value: object) -> bool:
 LINES = Field(str, "text, not empty", lambda value: bool(value.strip()) and "\0" not in value)
 TEXT = Field(str, "one line of text, not empty", _is_text)
 NAME = Field(str, "a model name without padding or control characters", _is_name)
+LABEL = Field(str, "one line of text, without padding", _is_name)
 COUNT = Field(int, "an integer, 0 or more", lambda value: value >= 0)
 POSITIVE = Field(int, "an integer, 1 or more", lambda value: value >= 1)
 SECONDS = Field(float, "seconds, more than 0", lambda value: 0 < value < math.inf)

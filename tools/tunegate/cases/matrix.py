@@ -25,13 +25,15 @@ from tunegate.cases.fields import (
     read_fields,
 )
 from tunegate.cases.names import is_glob, list_names, match_names, nearest_names, show_path
+from tunegate.cases.toml_file import read_toml
 from tunegate.errors import MatrixError
 from tunegate.exchanges import canonical_json
 
-Role = Literal["candidate", "baseline", "teacher"]
+Role = Literal["candidate", "baseline", "teacher", "retired"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ASKED: tuple[Role, ...] = ("candidate", "baseline")
-"""A run without patterns asks these; a teacher is asked only by a name or glob, because it is the expensive one."""
+"""A run without patterns asks these. A teacher is asked only by a name or glob, because it is the expensive one; and
+so is what is retired, a former baseline."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Matrix:
         Raises:
             MatrixError: the address or the variable's name cannot be one.
         """
-        spot = Spot(f"model {name!r}", ())
+        spot = Spot(f"model {name!r}", MatrixError)
         NAME.check(name, spot / "name")
         row: dict[str, Any] = {"base_url": base_url}
         if key_env is not None:
@@ -185,19 +187,11 @@ class Matrix:
 
 
 def _load(path: Path) -> Matrix:
-    # Imported late: a command that reads no matrix does not wait for the parser.
-    import tomllib
-
-    origin = show_path(path)
     try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        file = read_toml(path, error=MatrixError)
     except OSError as problem:
-        raise MatrixError(f"no matrix at {origin}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise MatrixError(f"{origin}: wanted UTF-8, found {problem}") from problem
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise MatrixError(f"{origin}: wanted TOML, found a mistake: {problem}") from problem
-    spot = Spot(origin, ())
+        raise MatrixError(f"no matrix at {show_path(path)}: {problem.strerror}") from problem
+    table, spot = file.table, file.spot
     read_fields(table, {"endpoints": Field(dict), "models": Field(dict)}, spot=spot)
     endpoints = {
         name: _endpoint(name, row, spot=spot / "endpoints" / name) for name, row in table.get("endpoints", {}).items()
@@ -207,8 +201,7 @@ def _load(path: Path) -> Matrix:
         for name, row in table.get("models", {}).items()
     )
     _refuse_twins(models, spot=spot)
-    digest = hashlib.sha256(canonical_json(table).encode("ascii")).hexdigest()
-    return Matrix(models=models, endpoints=tuple(endpoints.values()), digest=digest, path=path)
+    return Matrix(models=models, endpoints=tuple(endpoints.values()), digest=file.digest, path=path)
 
 
 _LIMITS = {

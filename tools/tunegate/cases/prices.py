@@ -9,15 +9,15 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tunegate.cases.fields import NAME, TEXT, Field, Spot, read_fields
 from tunegate.cases.list_prices import host_of, is_tuned, list_price
 from tunegate.cases.matrix import Model
-from tunegate.cases.names import list_names, shorten, show_path
+from tunegate.cases.names import list_names, show_path
+from tunegate.cases.toml_file import read_toml
 from tunegate.cost import Price, Rates
 from tunegate.errors import CaseFileError
-from tunegate.exchanges import canonical_json
 
 OPENAI = "api.openai.com"
 
@@ -76,14 +76,6 @@ class PriceBook:
         return list_price(model, at=at or datetime.now(UTC))
 
 
-class _Place(Spot):
-    """A place in the price book: what is wrong in a case file is a CaseFileError."""
-
-    def refuse(self, *, wanted: str, found: object) -> NoReturn:
-        shown = found if isinstance(found, str) else shorten(found)
-        raise CaseFileError(f"{self}: wanted {wanted}, found {shown}")
-
-
 _USD = Field(float, "US dollars per million tokens, 0 or more", lambda value: 0 <= value < math.inf)
 _RATES = tuple(field.name for field in fields(Rates))
 _PRICES = (*_RATES, *(f"batch_{name}" for name in _RATES), "training_usd_per_mtok")
@@ -97,20 +89,13 @@ _ROW = {
 
 
 def _load(path: Path, *, endpoints: Collection[str] | None) -> PriceBook:
-    # Imported late: a command that reads no prices does not wait for the parser.
-    import tomllib
-
-    place = _Place(show_path(path), ())
     try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        file = read_toml(path, error=CaseFileError)
     except FileNotFoundError:
         return PriceBook(path=path)
     except OSError as problem:
-        raise CaseFileError(f"cannot read {place}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise CaseFileError(f"{place}: wanted UTF-8, found {problem}") from problem
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise CaseFileError(f"{place}: wanted TOML, found a mistake: {problem}") from problem
+        raise CaseFileError(f"cannot read {show_path(path)}: {problem.strerror}") from problem
+    table, place = file.table, file.spot
     read_fields(table, {"prices": Field(list, "a list of tables, each under [[prices]]")}, spot=place)
     rows: list[PriceRow] = []
     for number, values in enumerate(table.get("prices", ()), start=1):
@@ -120,13 +105,7 @@ def _load(path: Path, *, endpoints: Collection[str] | None) -> PriceBook:
                 wanted="one row for a model and endpoint", found=f"a second one for {row.pattern!r}"
             )
         rows.append(row)
-    plain = {key: [_plain(row) for row in values] for key, values in table.items()}
-    digest = hashlib.sha256(canonical_json(plain).encode("ascii")).hexdigest()
-    return PriceBook(rows=tuple(rows), digest=digest, path=path)
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value.isoformat() if isinstance(value, date) else value for key, value in row.items()}
+    return PriceBook(rows=tuple(rows), digest=file.digest, path=path)
 
 
 def _row(row: object, *, place: Spot, endpoints: Collection[str] | None) -> PriceRow:
