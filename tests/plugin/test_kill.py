@@ -111,8 +111,10 @@ def test_ctrl_c_stops_asking_and_keeps_what_came(tmp_path: Path, workers: str) -
         assert took_s < 8, "xdist kills its workers after 10 s: it did not have to"
         assert len(slow.seen) == 6 + 4
         header = project.header("a")
-        facts = ("status", "states", "planned", "not_run", "live_calls", "attempts", "exit_status")
-        assert [header[name] for name in facts] == ["interrupted", {"answered": 6}, 12, 6, 6, 10, 2]
+        facts = ("status", "states", "planned", "not_run", "live_calls", "exit_status")
+        assert [header[name] for name in facts] == ["interrupted", {"answered": 6}, 12, 6, 6, 2]
+        # One that was let go at that very moment is counted, and need not have gone.
+        assert header["attempts"] in (10, 11)
         assert "6 of 12 planned items were not run; the same command goes on from here" in out
         hold.release()
         again = project.run("--record=missing", "-n", workers)
