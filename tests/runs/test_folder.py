@@ -52,6 +52,16 @@ def test_run_is_finished_when_everything_has_a_record(tmp_path: Path) -> None:
     assert read_run(tmp_path / "a")["status"] == "finished"
 
 
+@pytest.mark.parametrize(("planned", "status", "not_run"), [(3, "finished", 0), (5, "interrupted", 2)])
+def test_what_was_not_needed_is_not_missing(tmp_path: Path, planned: int, status: str, not_run: int) -> None:
+    """A run is finished with a record of everything but what was not needed; only the rest counts as not run."""
+    with started(tmp_path) as folder:
+        folder.append(record("x-01"))
+        folder.finish(planned=planned, not_needed=2)
+    header = read_run(tmp_path / "a")
+    assert [header[name] for name in ("status", "not_needed", "not_run")] == [status, 2, not_run]
+
+
 def test_records_are_readable_while_the_run_goes_on(tmp_path: Path) -> None:
     """Each record is in the file as soon as it was appended."""
     with started(tmp_path) as folder:

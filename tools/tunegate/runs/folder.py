@@ -88,14 +88,14 @@ class RunFolder:
         """Stop writing; a run that was not finished stays on disk as it is."""
         self._records.close()
 
-    def finish(self, *, planned: int, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def finish(self, *, planned: int, not_needed: int = 0, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Close the records and say in `run.json` how the run ended.
 
-        It is `finished` when everything planned has a record; otherwise, whatever stopped it, it was `interrupted`
-        and `not_run` counts what is missing.
+        It is `finished` when everything planned has a record, but for what was `not_needed`; otherwise, whatever
+        stopped it, it was `interrupted` and `not_run` counts what is missing.
         """
         self.close()
-        not_run = max(0, planned - sum(self.states.values()))
+        not_run = max(0, planned - not_needed - sum(self.states.values()))
         self._header.pop("pid", None)
         self._header |= {
             "status": "interrupted" if not_run else "finished",
@@ -103,10 +103,16 @@ class RunFolder:
             "planned": planned,
             "states": dict(sorted(self.states.items())),
             "not_run": not_run,
+            "not_needed": not_needed,
             "live_calls": self.sources["live"],
             "replayed": self.sources["cassette"],
             **facts,
         }
+        _write_json(self.path / HEADER, self._header)
+
+    def amend(self, facts: Mapping[str, Any]) -> None:
+        """Say in `run.json` what became known after the run was finished."""
+        self._header |= facts
         _write_json(self.path / HEADER, self._header)
 
 

@@ -113,7 +113,10 @@ def mcnemar_exact(gained: int, lost: int) -> float | NotEnoughData:
     changed = gained + lost
     if not changed:
         return NotEnoughData("no case changed")
-    tail = sum(math.comb(changed, count) for count in range(min(gained, lost) + 1))
+    tail = ways = 1
+    for count in range(min(gained, lost)):
+        ways = ways * (changed - count) // (count + 1)  # each binomial coefficient from the one before
+        tail += ways
     # Whole numbers until the end: exact, and no overflow.
     return min(1.0, float(Fraction(2 * tail, 1 << changed)))
 
