@@ -9,6 +9,7 @@ import pytest
 from tunegate.cases import Case, eval_of
 from tunegate.checks import Shape
 from tunegate.errors import TunegateError
+from tunegate.pytest_plugin import hookspecs
 from tunegate.pytest_plugin.asker import register_asker
 from tunegate.pytest_plugin.controller import Controller
 from tunegate.pytest_plugin.harness import HARNESS, Harness
@@ -16,8 +17,13 @@ from tunegate.pytest_plugin.neighbours import leave_quickly, spare_hypothesis
 from tunegate.pytest_plugin.options import add_options, stay_in_one_process
 from tunegate.pytest_plugin.outcome import ATTEMPT, guard_of, make_report, planned_of, refuse_twins
 from tunegate.pytest_plugin.sharding import keep_shard, tell_controller
+from tunegate.pytest_plugin.stopping import register_stopping
 from tunegate.records import Check, Reply
 from tunegate.session import Attempt, Planned
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from error
         config.pluginmanager.register(controller, "tunegate-controller")
     register_asker(config, harness)
+    register_stopping(config, harness)
     leave_quickly()
 
 

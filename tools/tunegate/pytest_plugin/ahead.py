@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 import pytest
 
 from tunegate.errors import TunegateError
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.pytest_plugin.outcome import planned_of
-from tunegate.pytest_plugin.upcoming import Upcoming
+from tunegate.pytest_plugin.upcoming import Upcoming, Window
+from tunegate.records import Cell
 from tunegate.session import Planned
 
 
@@ -18,7 +20,9 @@ class WorkAhead:
 
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
-        self._upcoming: Upcoming | None = None
+        self._upcoming: Upcoming | Window | None = None
+        self._expected: set[Cell] = set()
+        """What was asked for ahead, where that may turn out to be in vain."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -28,12 +32,14 @@ class WorkAhead:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        planned = planned_of(item)
         if self._upcoming is not None:
             self._limit(item.session)
-            self._harness.session.expect(self._upcoming.now())
+            self._expect(self._upcoming.now())
+            if planned is not None and not self._harness.wants(planned.cell):
+                self._await_in_vain(planned)
         result = yield
         self._limit(item.session)
-        planned = planned_of(item)
         if planned is not None:
             self._harness.session.dismiss(planned)
         return result
@@ -54,7 +60,25 @@ class WorkAhead:
                 session.config.pluginmanager.register(NothingRuns())
                 return
             raise pytest.UsageError(str(problem)) from problem
-        self._upcoming = Upcoming(session)
+        harness = self._harness
+        if harness.options.until_decided and not harness.is_worker:
+            self._upcoming = Window(session, size=harness.in_flight, wants=harness.wants)
+        else:
+            self._upcoming = Upcoming(session)
+
+    def _expect(self, upcoming: Iterator[Planned]) -> None:
+        if self._harness.options.until_decided:
+            wanted = [planned for planned in upcoming if self._harness.wants(planned.cell)]
+            self._expected.update(planned.cell for planned in wanted)
+            upcoming = iter(wanted)
+        self._harness.session.expect(upcoming)
+
+    def _await_in_vain(self, planned: Planned) -> None:
+        """Let a reply arrive that was asked for and is not wanted any more: it is paid for, so it is to be recorded."""
+        if planned.cell in self._expected:
+            # Nobody reads it, so whatever is wrong with it is nobody's problem; a skip by its eval is no Exception.
+            with suppress(Exception, pytest.skip.Exception):
+                self._harness.session.ask(planned)
 
     def _limit(self, session: pytest.Session) -> None:
         """With `-x` and its like, ask only for items that run whatever becomes of those before them."""

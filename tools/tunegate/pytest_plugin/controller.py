@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,8 @@ from tunegate.pytest_plugin.harness import Harness
 from tunegate.pytest_plugin.interrupts import interrupts_held
 from tunegate.pytest_plugin.ledger import Ledger
 from tunegate.pytest_plugin.neighbours import spare_hypothesis
+from tunegate.pytest_plugin.outcome import planned_of
+from tunegate.pytest_plugin.stopping import Stopping, check_stopping
 from tunegate.pytest_plugin.terminal import Screen
 from tunegate.pytest_plugin.upcoming import DIST
 
@@ -21,15 +23,22 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
+    from tunegate.pytest_plugin.gating import Gate
+    from tunegate.pytest_plugin.rounds import Rounds
+
 
 class Controller:
     """Hooks that run once in a run: in the only process, or in xdist's controller."""
 
     def __init__(self, config: pytest.Config, harness: Harness) -> None:
+        check_stopping(config, harness)
         harness.check()
-        self._ledger = Ledger(config, harness)
-        self._screen = Screen(config, self._ledger)
         self._harness = harness
+        self._stopping = Stopping(config, harness) if harness.options.until_decided else None
+        self._rounds = self._make_rounds(config)
+        self._gate = self._make_gate(config)
+        self._ledger = Ledger(config, harness, stopping=self._stopping)
+        self._screen = Screen(config, self._ledger)
         self._other_tests = 0
         self._begun: set[str] = set()
         self._shard: dict[str, Any] | None = None
@@ -37,16 +46,27 @@ class Controller:
         self._plugins = config.pluginmanager
         harness.show = self._show
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        option = session.config.option
+        if self._stopping is not None and not (option.collectonly or self._harness.options.dry_run):
+            self._stopping.begin([planned.cell for item in session.items if (planned := planned_of(item))])
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
         node.workerinput[DIST] = node.config.getvalue("dist")
         if self._harness.records:
             self._harness.recording.open_counter(node)
+        if self._rounds is not None:
+            self._rounds.open(node)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> Scheduling | None:
         if config.getvalue("dist") != "load":
             return None
+        if self._rounds is not None:
+            from tunegate.pytest_plugin.rounds import RoundScheduling
+
+            return RoundScheduling(config, log, has_begun=self._begun.__contains__, rounds=self._rounds)
         from tunegate.pytest_plugin.shares import ShareScheduling
 
         return ShareScheduling(config, log, has_begun=self._begun.__contains__)
@@ -66,11 +86,13 @@ class Controller:
             self._begun.add(report.nodeid)
             self._other_tests += not hasattr(report, "tunegate_cell")
         try:
-            with interrupts_held():
+            with self._buried(report), interrupts_held():
                 self._ledger.take(report)
         except TunegateError as error:
             # Nothing that follows could be written down.
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+        if self._stopping is not None:
+            self._stopping.rest()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -99,8 +121,35 @@ class Controller:
         elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self._pass_empty_shard(session)
         self._ledger.finish(int(session.exitstatus))
+        if self._gate is not None:
+            self._gate.conclude(session, self._ledger)
         if not self._other_tests:
             spare_hypothesis(session.config)
+
+    def _make_gate(self, config: pytest.Config) -> Gate | None:
+        if not self._harness.options.gate:
+            return None
+        # Imported late: a run that is not judged does not wait for what judges.
+        from tunegate.pytest_plugin.gating import Gate
+
+        gate = Gate(self._harness)
+        config.pluginmanager.register(gate, "tunegate-gate")
+        return gate
+
+    def _make_rounds(self, config: pytest.Config) -> Rounds | None:
+        dsession = config.pluginmanager.getplugin("dsession")
+        if self._stopping is None or dsession is None:
+            return None
+        from tunegate.pytest_plugin.rounds import Rounds
+
+        return Rounds(dsession, self._harness, self._stopping)
+
+    def _buried(self, report: pytest.TestReport) -> AbstractContextManager[None]:
+        """Return the block in which a report is taken."""
+        # xdist reports an item whose worker died with a `when` of its own.
+        if self._rounds is None or report.when in ("setup", "call", "teardown"):
+            return nullcontext()
+        return self._rounds.buried(report)
 
     def _show(self, line: str) -> None:
         """Show a line while an item runs, and not among the output of that item, which pytest captures."""
@@ -119,3 +168,5 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self._screen.summarize(terminalreporter)
+        if self._gate is not None:
+            self._gate.summarize(terminalreporter)

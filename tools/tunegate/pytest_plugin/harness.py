@@ -16,7 +16,8 @@ from tunegate.cassettes import Library, Redactor
 from tunegate.checks import Shape
 from tunegate.errors import RecordingMissing, UsageError
 from tunegate.pytest_plugin.options import Options, read_options
-from tunegate.session import Planned, Preparer, Session, choose_models, plan_cells, secrets_in
+from tunegate.records import Cell
+from tunegate.session import Planned, Preparer, Session, Watch, choose_models, plan_cells, secrets_in
 from tunegate.session.network import network_forbidden
 
 if TYPE_CHECKING:
@@ -40,11 +41,31 @@ class Harness:
         """Missing recordings told so far, by model."""
         self.planned = 0
         """Items that this process collected and kept after every selection."""
+        self.watch: Watch | None = None
+        """Says which cells matter under `--until-decided`, in the process that sees every report."""
+        self.wants: Callable[[Cell], bool] = _wants_all
+        """Tells whether this process is still to ask a cell."""
 
     @property
     def records(self) -> bool:
         """Whether endpoints may be asked."""
         return self.options.record != "none"
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order in which cases are asked until everything is decided."""
+        if not self.options.gate:
+            return self.options.seed
+        from tunegate.gate.policy_file import load_policy
+
+        return load_policy(self.options.policy, fixtures=self.options.fixtures).seed
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of the run may be in flight, at all endpoints together."""
+        limits = {model.endpoint.name: model.endpoint.limits.max_connections for model in self.models}
+        most = self.options.max_connections
+        return sum(min(limit or most, most) for limit in limits.values())
 
     @cached_property
     def sources(self) -> Sources:
@@ -123,7 +144,8 @@ class Harness:
                 repeats=self.options.repeat,
                 temperature=self.options.temperature,
             )
-        if not (self.records or self._only_collects or self.options.dry_run):
+        # A gate wants a verdict of what is not there, too: it is INCONCLUSIVE.
+        if not (self.records or self._only_collects or self.options.dry_run or self.options.gate):
             self._refuse_unrecorded(eval_, test=test)
         return planned
 
@@ -167,6 +189,10 @@ class Harness:
             self.session.close()
         if "recording" in made:
             self.recording.close()
+
+
+def _wants_all(_: Cell) -> bool:
+    return True
 
 
 def _named(models: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from tunegate.errors import TunegateError
 from tunegate.pytest_plugin.harness import Harness
+from tunegate.pytest_plugin.stopping import Stopping
 from tunegate.records import Cell, Record
 from tunegate.report import Tally
 from tunegate.runs import Prompts, RunFolder, check_run_name, code_state, digests_of, new_run_name, versions
@@ -20,9 +21,11 @@ from tunegate.runs import Prompts, RunFolder, check_run_name, code_state, digest
 class Ledger:
     """Writes each record as its report arrives. A killed worker loses the item in hand, not the run."""
 
-    def __init__(self, config: pytest.Config, harness: Harness) -> None:
+    def __init__(self, config: pytest.Config, harness: Harness, *, stopping: Stopping | None = None) -> None:
         self.tally = Tally()
         self.planned = 0
+        self.not_needed = 0
+        """How many planned items were spared because everything was decided; counted when the run ends."""
         self.folder: RunFolder | None = None
         self.unused: int | None = None
         self.shard: dict[str, Any] | None = None
@@ -31,6 +34,7 @@ class Ledger:
         """What went wrong with the run itself, to be said at its end."""
         self._config = config
         self._harness = harness
+        self._stopping = stopping
         self._pending: dict[str, Cell] = {}
         self._written: set[Cell] = set()
         self._used: dict[tuple[str, str], set[tuple[str, int]]] = {}
@@ -46,8 +50,16 @@ class Ledger:
 
     @property
     def not_run(self) -> int:
-        """How many planned items have no record."""
-        return max(0, self.planned - self.tally.records)
+        """How many planned items have no record that one was wanted of."""
+        return max(0, self.planned - self.tally.records - self.not_needed)
+
+    @property
+    def stopped_early(self) -> str | None:
+        """What it spared to stop when everything was decided; None where it spared nothing."""
+        if self._stopping is None or not self.not_needed:
+            return None
+        asked = len({(cell.eval, cell.case) for cell in self._written})
+        return self._stopping.describe(asked=asked, spared=self.not_needed)
 
     def take(self, report: pytest.TestReport) -> None:
         """Write the record that `report` brings, or `lost` where a worker died with the item in hand."""
@@ -73,6 +85,11 @@ class Ledger:
 
         What cannot be read or written is kept as a problem: the records are safe whatever happens here.
         """
+        if self._stopping is not None and self._stopping.plan:
+            self.planned = len(self._stopping.plan)
+            self.not_needed = self._stopping.count_spared(self._written)
+            if self.not_needed:
+                self._open()  # a run of which nothing was needed is a run all the same
         if self.folder is None:
             return
         library = self._harness.library
@@ -92,6 +109,7 @@ class Ledger:
         paths = [self._harness.library.cassette(*key).path for key in sorted(self._used)]
         self.folder.finish(
             planned=self.planned,
+            not_needed=self.not_needed,
             facts={
                 "unused_recordings": self.unused,
                 "problems": self.problems,
@@ -101,6 +119,7 @@ class Ledger:
                 },
                 **self._calls(),
                 "exit_status": exit_status,
+                **({"until_decided": self._stopping.outline()} if self._stopping is not None else {}),
             },
         )
 
@@ -128,6 +147,8 @@ class Ledger:
         used = self._used.setdefault((record.cell.eval, record.cell.model), set())
         if record.request is not None:
             used.add((record.request, record.cell.repeat))
+        if self._harness.watch is not None:
+            self._harness.watch.take(record)
 
     def _open(self) -> RunFolder:
         if self.folder is None:
@@ -162,6 +183,7 @@ class Ledger:
                 "max_connections": options.max_connections,
                 "max_cost_usd": options.max_cost_usd,
                 "via": options.via,
+                "until_decided": options.until_decided,
             },
             "shard": self.shard,
             "matrix": [

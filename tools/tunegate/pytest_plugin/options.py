@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from tunegate.errors import UsageError
+from tunegate.pytest_plugin.option_values import dollars, limit, natural, positive, shard, temperature
 from tunegate.session import RecordMode, Shard
 
 
@@ -39,6 +37,11 @@ class Options:
     dry_run: bool
     shard: Shard | None
     via: Literal["live", "batch"]
+    until_decided: bool
+    gate: bool
+    baseline: str | None
+    against: str | None
+    policy: Path | None
     fixtures: Path
     cassettes: Path
     runs: Path
@@ -65,22 +68,22 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--repeat",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="ask every case N times, each repeat with a recording of its own (default: 1)",
     )
-    add("--temperature", type=_temperature, default=0.0, metavar="T", help="sampling temperature (default: 0)")
+    add("--temperature", type=temperature, default=0.0, metavar="T", help="sampling temperature (default: 0)")
     add(
         "--shots",
-        type=_natural,
+        type=natural,
         default=0,
         metavar="K",
         help="put K solved batches before the question, where the matrix does not say how many (default: 0)",
     )
     add(
         "--max-tokens",
-        type=_positive,
+        type=positive,
         default=None,
         metavar="N",
         help="cut replies at N tokens (default: what the eval says)",
@@ -100,7 +103,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--limit",
-        type=_limit,
+        type=limit,
         default=None,
         metavar="N",
         help="take a seeded sample of N cases, or `all`; large samples contain small ones (default: the eval's)",
@@ -139,7 +142,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--max-connections",
-        type=_positive,
+        type=positive,
         default=64,
         metavar="N",
         help="requests in flight at each endpoint, all workers together; its own limit in fixtures/models.toml may be "
@@ -147,7 +150,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--max-cost",
-        type=_dollars,
+        type=dollars,
         default=None,
         metavar="USD",
         help="stop asking before the run has cost more than this, all workers together (default: no cap)",
@@ -160,7 +163,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--shard",
-        type=_shard,
+        type=shard,
         default=None,
         metavar="K/N",
         help="run the K-th of N stable parts of the cases; `tunegate merge` joins the parts (default: all cases)",
@@ -171,6 +174,37 @@ def add_options(parser: pytest.Parser) -> None:
         default="live",
         help="how to record: request by request, or through the Batch API, at half the price and within a day "
         "(default: live)",
+    )
+    add(
+        "--until-decided",
+        action="store_true",
+        default=False,
+        help="ask the cases in a random order and stop as soon as the verdict is decided (default: ask all)",
+    )
+    add(
+        "--gate",
+        action="store_true",
+        default=False,
+        help="end with the verdict: exit status 0 PROMOTE, 1 BLOCK, 10 INCONCLUSIVE (default: 0 if all was answered)",
+    )
+    add(
+        "--baseline",
+        default=None,
+        metavar="WHERE",
+        help="what --gate compares with: a run, or accepted/<model> (default: the baseline that is asked in this run, "
+        "else what was accepted)",
+    )
+    add(
+        "--against",
+        default=None,
+        metavar="MODEL",
+        help="the baseline's row, where several could be meant (default: the only one)",
+    )
+    add(
+        "--policy",
+        default=None,
+        metavar="FILE",
+        help="the rules of --gate (default: fixtures/gates.toml, else every check not worse by 5 points)",
     )
     parser.addini("tunegate_fixtures", "folder of the case files (default: fixtures)", default="fixtures")
     parser.addini("tunegate_cassettes", "folder of the recordings (default: cassettes)", default="cassettes")
@@ -202,6 +236,11 @@ def read_options(config: pytest.Config) -> Options:
         dry_run=get("dry_run"),
         shard=get("shard") and Shard.parse(get("shard")),
         via=get("via"),
+        until_decided=get("until_decided"),
+        gate=get("gate"),
+        baseline=get("baseline"),
+        against=get("against"),
+        policy=get("policy") and config.invocation_params.dir / get("policy"),
         fixtures=folder["fixtures"],
         cassettes=folder["cassettes"],
         runs=folder["runs"],
@@ -244,56 +283,3 @@ def recording_command(item: pytest.Item, *, case: str, model: str) -> str:
         for one in value if isinstance(value, list) else [value]:
             words += [f"--{name.replace('_', '-')}", str(one)]
     return shlex.join([*words, "-k", case])
-
-
-def _positive(text: str) -> int:
-    value = _whole(text)
-    if value < 1:
-        raise ArgumentTypeError(f"a number from 1 up is wanted, not {text}")
-    return value
-
-
-def _limit(text: str) -> int | Literal["all"]:
-    return "all" if text == "all" else _positive(text)
-
-
-def _natural(text: str) -> int:
-    value = _whole(text)
-    if value < 0:
-        raise ArgumentTypeError(f"a number from 0 up is wanted, not {text}")
-    return value
-
-
-def _dollars(text: str) -> float:
-    try:
-        value = float(text.removeprefix("$"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise ArgumentTypeError(f"an amount in dollars from 0 up is wanted, not {text!r}")
-    return value
-
-
-def _shard(text: str) -> str:
-    """Look at a shard and keep its text: xdist carries the options of a run to its workers."""
-    try:
-        return str(Shard.parse(text))
-    except UsageError as problem:
-        raise ArgumentTypeError(str(problem)) from None
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ArgumentTypeError(f"a whole number is wanted, not {text!r}") from None
-
-
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 2.0:
-        raise ArgumentTypeError(f"a temperature from 0 to 2 is wanted, not {text!r}")
-    return value

@@ -76,6 +76,8 @@ class Screen:
         if ledger.unused:
             unused += " (of other cases or settings)"
         terminal.write_line(f"{counts['live']} live calls, {counts['cassette']} replayed{unused}")
+        if ledger.stopped_early:
+            terminal.write_line(ledger.stopped_early)
         if ledger.not_run:
             resume = "; the same command goes on from here" if counts["live"] else ""
             terminal.write_line(f"{ledger.not_run} of {ledger.planned} planned items were not run{resume}", red=True)

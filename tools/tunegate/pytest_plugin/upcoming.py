@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from tunegate.pytest_plugin.outcome import planned_of
+from tunegate.records import Cell
 from tunegate.session import Planned
 
 DIST = "tunegate_dist"
 """Key of a worker's input under which the controller says how items are distributed."""
+ROUND = "tunegate_round"
+"""Key of a worker's input under which stands how many items it holds at most, where it is not all of its share."""
 _SHARE_ARRIVES_S = 0.1
 
 
@@ -28,6 +32,7 @@ class Upcoming:
         worker_input: dict[str, Any] | None = getattr(session.config, "workerinput", None)
         self._dist = worker_input.get(DIST, "no") if worker_input else "no"
         self._workers = int(worker_input["workercount"]) if worker_input else 1
+        self._round = int(worker_input.get(ROUND, len(self._items))) if worker_input else 0
         self._interactor: Any = _interactor_of(session.config) if worker_input else None
         self._told: set[int] = set()
         self._queued = -1
@@ -58,12 +63,43 @@ class Upcoming:
     def _await_share(self) -> None:
         """The share comes as one message, and the first item may begin while the rest is still being queued."""
         deadline = time.monotonic() + _SHARE_ARRIVES_S
-        whole = len(self._items) // self._workers - 2
+        whole = min(len(self._items) // self._workers, self._round) - 2
         while time.monotonic() < deadline:
             with self._interactor.torun.lock() as queue:
                 if len(queue) >= whole:
                     return
             time.sleep(0.001)
+
+
+class Window:
+    """Tells each item before its turn, a few at a time, where it may turn out that the others are not wanted.
+
+    Args:
+        size: how many cells are told that stand at the item whose turn it is or behind it.
+        wants: whether a cell is still to be asked.
+    """
+
+    def __init__(self, session: pytest.Session, *, size: int, wants: Callable[[Cell], bool]) -> None:
+        self._items = session.items
+        self._size = size
+        self._wants = wants
+        self._turn = 0
+        self._next = 0
+        self._told: deque[int] = deque()
+
+    def now(self) -> Iterator[Planned]:
+        """Yield the cells that came into sight with the next item; called once for each item, in order."""
+        while self._told and self._told[0] < self._turn:
+            self._told.popleft()
+        self._next = max(self._next, self._turn)
+        self._turn += 1
+        while len(self._told) < self._size and self._next < len(self._items):
+            item = self._items[self._next]
+            planned = planned_of(item)
+            if planned is not None and self._wants(planned.cell) and not _may_be_skipped(item):
+                self._told.append(self._next)
+                yield planned
+            self._next += 1
 
 
 def _interactor_of(config: pytest.Config) -> Any:

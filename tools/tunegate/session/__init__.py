@@ -9,6 +9,7 @@ from tunegate.session.attempt import Attempt, Missed
 from tunegate.session.plan import Planned, Prepared, Preparer, plan_cells
 from tunegate.session.selection import choose_models
 from tunegate.session.shards import Shard, plan_digest
+from tunegate.session.stopping import Turns, Watch, case_order
 
 __all__ = [
     "Answer",
@@ -20,6 +21,9 @@ __all__ = [
     "RecordMode",
     "Session",
     "Shard",
+    "Turns",
+    "Watch",
+    "case_order",
     "choose_models",
     "plan_cells",
     "plan_digest",
