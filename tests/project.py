@@ -105,8 +105,22 @@ def make_project(root: Path, *, base_url: str) -> Project:
         '[models.plain]\nendpoint = "here"\nrole = "baseline"\n'
         '[models.prose]\nendpoint = "here"\nrole = "candidate"\n'
     )
+    write_settings(root)
+    return Project(root)
+
+
+def copy_shipped(root: Path) -> Project:
+    """Copy what the project ships into `root`, evals, case files and recordings, so that it can be harmed."""
+    for name in ("evals", "fixtures", "cassettes"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "bank", "train"))
+    shutil.copy(ROOT / "conftest.py", root)
+    write_settings(root)
+    return Project(root)
+
+
+def write_settings(root: Path) -> None:
+    """Have pytest run in `root` as it does here, with the machinery of this checkout."""
     (root / "pyproject.toml").write_text(
         '[tool.pytest]\ntestpaths = ["evals"]\naddopts = ["--import-mode=importlib"]\nstrict = true\n'
         f'pythonpath = ["{ROOT / "tools"}"]\nfilterwarnings = ["error"]\n'
     )
-    return Project(root)

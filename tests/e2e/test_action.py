@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from ..project import OURS, ROOT
+from ..project import OURS, ROOT, copy_shipped
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in ACTION["runs"]["steps"]}
@@ -28,33 +28,9 @@ WORKFLOWS: list[dict[Any, Any]] = [
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 ALLOWED = {"actions/checkout", "actions/setup-python", "actions/upload-artifact", "OWNER/tunegate"}
 
-# A gate that reaches the verdict it is told to, and says so where a gate does. The run is pytest's own.
-CONFTEST = """
-import os
-import pytest
-from tests.report.verdicts import broken, decision, difference, undecided, verdict
-from tunegate.pytest_plugin.junit import add_cases
-from tunegate.report import junit_cases, render_markdown
-
-MADE = {"PROMOTE": difference, "BLOCK": broken, "INCONCLUSIVE": undecided}
-
-def pytest_addoption(parser):
-    parser.addoption("--gate", action="store_true")
-    parser.addoption("--baseline")
-    parser.addoption("--policy")
-    parser.addoption("--says", default="PROMOTE")
-
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_sessionfinish(session):
-    yield
-    option = session.config.option
-    assert option.gate
-    made = verdict(decision(MADE[option.says](), candidate=option.baseline or "ft:ours"))
-    add_cases(session.config, junit_cases(made))
-    with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as summary:
-        summary.write(render_markdown(made))
-    session.exitstatus = made.exit_status
-"""
+MODELS = "--model smollm2-135m-3shot --model smollm2-135m --against smollm2-135m --limit 60"
+# 91 % of the long prompt's replies have the shape.
+MINIMUM = {"PROMOTE": 0.7, "BLOCK": 0.99, "INCONCLUSIVE": 0.9}
 
 # What the network would see of GitHub's own command; it answers as its service would.
 GH = """#!/usr/bin/env python3
@@ -81,7 +57,7 @@ class Runner:
     outputs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("temp", "work", "bin"):
+        for name in ("temp", "bin"):
             (self.root / name).mkdir(exist_ok=True)
         (self.root / "summary").touch()
         gh = self.root / "bin" / "gh"
@@ -139,11 +115,12 @@ class Runner:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    """A runner whose checkout has one eval and a gate."""
-    made = Runner(tmp_path)
-    (tmp_path / "work" / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "work" / "test_one.py").write_text("def test_one():\n    pass\n")
-    return made
+    """A runner whose checkout is what the project ships, with a policy for each verdict."""
+    copy_shipped(tmp_path / "work")
+    for word, minimum in MINIMUM.items():
+        rule = f'[[rules]]\nname = "shape"\nmetric = "schema"\nmin = {minimum}\n'
+        (tmp_path / "work" / f"{word}.toml").write_text(rule)
+    return Runner(tmp_path, inputs={"run": MODELS, "policy": "PROMOTE.toml"})
 
 
 def scripts() -> Iterator[tuple[str, str]]:
@@ -210,27 +187,25 @@ def test_workflows_of_the_page_fit_the_action() -> None:
 @pytest.mark.parametrize(("word", "status"), [("PROMOTE", 0), ("BLOCK", 1), ("INCONCLUSIVE", 10)])
 def test_status_of_the_gate_ends_the_job_after_everything_else(runner: Runner, word: str, status: int) -> None:
     """The gate's step passes so that others can follow, outputs word and status, and the last step ends with it."""
-    runner.inputs = {"run": f"--says {word}"}
+    runner.inputs = {"run": MODELS, "policy": f"{word}.toml"}
     done = runner.run("Gate")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (runner.outputs["verdict"], runner.outputs["status"]) == (word, str(status))
     assert runner.run("Say the verdict").returncode == status
     assert runner.summary.startswith("<!-- tunegate-verdict -->")
     (suite,) = ET.parse(Path(runner.outputs["folder"]) / "junit.xml").getroot()
-    assert [case.get("name") for case in suite.iter("testcase")] == [
-        "test_one",
-        "not worse: format answers",
-        "verdict",
-    ]
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert len(names) == 60 + 60 + 2
+    assert names[-2:] == ["shape: format schema", "verdict"]
 
 
 def test_inputs_reach_pytest_as_they_are(runner: Runner) -> None:
     """Quoted words stay whole, and nothing in an input is run or expanded."""
     name = "ft:a b$(touch pwned)`touch pwned`; touch pwned *"
-    runner.inputs = {"run": "--says='BLOCK'\n-k 'one and not two' -q", "baseline": name}
-    runner.run("Gate")
-    assert runner.outputs["verdict"] == "BLOCK"
-    assert "ft:a b$(touch pwned)".replace("$", "&#36;") in runner.summary
+    runner.inputs = {"run": f"{MODELS}\n-k 'units and not smollm' -q", "baseline": name}
+    done = runner.run("Gate")
+    assert runner.outputs["status"] == "4"
+    assert f"no run called {name!r}" in done.stdout + done.stderr
     assert not list(runner.root.rglob("pwned"))
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ..project import ROOT, Project, Result
+from ..project import Project, Result, copy_shipped
 
 SMALL, LONG_PROMPT, OTHER = "smollm2-135m", "smollm2-135m-3shot", "gemma3-270m"
 SHAPE = '[[rules]]\nname = "shape"\neval = "format"\nmetric = "schema"\n'
@@ -28,14 +28,7 @@ WORKERS = pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.fixture
 def shipped(tmp_path: Path) -> Project:
     """A copy of what the project ships, so that it can be harmed."""
-    for name in ("evals", "fixtures", "cassettes"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "bank", "train"))
-    shutil.copy(ROOT / "conftest.py", tmp_path)
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.pytest]\ntestpaths = ["evals"]\naddopts = ["--import-mode=importlib"]\nstrict = true\n'
-        f'pythonpath = ["{ROOT / "tools"}"]\nfilterwarnings = ["error"]\n'
-    )
-    return Project(tmp_path)
+    return copy_shipped(tmp_path)
 
 
 def gate(project: Project, *arguments: str, policy: str, workers: str, env: dict[str, str] | None = None) -> Result:
