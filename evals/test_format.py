@@ -26,12 +26,17 @@ def batches(sources: Sources) -> list[Batch]:
     return sources.batches(of=4, sample=200)
 
 
+def lessons(sources: Sources) -> list[Batch]:
+    """Return what a model may learn from: batches of the same kind, of other questions."""
+    return sources.lessons(of=4)
+
+
 def prompt(batch: Batch, sources: Sources) -> list[Message]:
     """Return the chat: the instruction, the solved batches that `--shots` asks for, and the questions."""
     messages: list[Message] = [{"role": "system", "content": INSTRUCTION}]
     for solved in sources.solved(of=4):
         messages.append({"role": "user", "content": ask_in_words(solved)})
-        messages.append({"role": "assistant", "content": json.dumps(answer_key(solved))})
+        messages.append({"role": "assistant", "content": solution(solved)})
     return [*messages, {"role": "user", "content": ask_in_words(batch)}]
 
 
@@ -47,6 +52,11 @@ def ask_in_words(batch: Batch) -> str:
 def answer_key(batch: Batch) -> list[dict[str, str]]:
     """Return the right answer."""
     return [{str(number): str(question.answer)} for number, question in enumerate(batch.questions, 1)]
+
+
+def solution(batch: Batch) -> str:
+    """Return the right answer as a reply says it."""
+    return json.dumps(answer_key(batch))
 
 
 def checks(batch: Batch, text: str, shape: Shape) -> list[Check]:
@@ -94,7 +104,7 @@ def first_of(problems: Sequence[Problem], reply: JsonReply) -> str:
     return f"{problems[0].place or 'list'}: {problems[0].text}" if problems else ""
 
 
-@evaluates("format", cases=batches, prompt=prompt, max_tokens=64)
+@evaluates("format", cases=batches, prompt=prompt, max_tokens=64, training=lessons, answer=solution)
 def test_format(
     case: Batch,
     ask: Callable[[], Reply],

@@ -39,6 +39,10 @@ class Eval:
     cases: Callable[[Sources], Sequence[Case]]
     prompt: Callable[[Any, Sources], list[Message]]
     max_tokens: int = MAX_TOKENS
+    training: Callable[[Sources], Sequence[Case]] | None = None
+    """The cases that a model may learn from; None where the eval has none."""
+    answer: Callable[[Any], str] | None = None
+    """The reply to a training case that is known to be right; None where only a teacher can say."""
 
 
 def evaluates(
@@ -47,8 +51,10 @@ def evaluates(
     cases: Callable[[Sources], Sequence[Case]],
     prompt: Callable[[Any, Sources], list[Message]],
     max_tokens: int = MAX_TOKENS,
+    training: Callable[[Sources], Sequence[Case]] | None = None,
+    answer: Callable[[Any], str] | None = None,
 ) -> Callable[[_Function], _Function]:
-    """Make the test function below an eval.
+    """Make the test function below an eval; `training` and `answer` are for `tunegate distill`.
 
     Raises:
         UsageError: the name cannot be a folder's, no tokens are allowed, or the test is an eval already.
@@ -59,7 +65,7 @@ def evaluates(
         )
     if max_tokens < 1:
         raise UsageError(f"eval {name}: wanted max_tokens of at least 1, found {max_tokens}")
-    declared = Eval(name=name, cases=cases, prompt=prompt, max_tokens=max_tokens)
+    declared = Eval(name=name, cases=cases, prompt=prompt, max_tokens=max_tokens, training=training, answer=answer)
 
     def declare(function: _Function) -> _Function:
         already = eval_of(function)

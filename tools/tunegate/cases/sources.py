@@ -50,6 +50,10 @@ class Sources:
         limit = None if self.limit == "all" else self.limit or sample
         return self.bank.batches(of=of, limit=limit, seed=self.seed, subjects=self.subjects)
 
+    def lessons(self, *, of: int = 4) -> list[Batch]:
+        """Return the batches that a model may learn from: all of the train part, of the subjects of this run."""
+        return self.bank.batches(of=of, part="train", subjects=self.subjects)
+
     def solved(self, *, of: int = 4) -> list[Batch]:
         """Return the worked batches a prompt shows: the same ones before every case."""
         return self.bank.solved(self.shots, of=of, seed=SHOTS_SEED) if self.shots else []
