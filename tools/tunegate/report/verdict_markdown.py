@@ -135,7 +135,8 @@ def _row(finding: Finding) -> str:
         else show_estimate(effect, finding, is_effect=True)
     )
     sides = f"{show_side(finding.candidate, finding)} | {show_side(finding.baseline, finding)}"
-    outcome = _OUTCOMES[finding.outcome]
+    # A guard that is not shown to be broken need not be shown to hold.
+    outcome = "not shown broken" if is_quiet(finding) else _OUTCOMES[finding.outcome]
     return f"| {_code(finding.name)} | {sides} | {shown} | {show_threshold(finding)} | {outcome} |"
 
 
