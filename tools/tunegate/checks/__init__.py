@@ -1,10 +1,21 @@
-"""What can be said of a reply's text without asking anybody: is it JSON, has it the shape that was asked for.
+"""What can be said of a reply's text without asking anybody: is it JSON, has it the shape that was asked for,
+has it fallen apart.
 
 Pure: no file, no clock, no network. An eval builds its `Check`s from these parts.
 """
 
 from __future__ import annotations
 
+from tunegate.checks.degeneration import (
+    check_compression,
+    check_empty,
+    check_end,
+    check_length,
+    check_loop,
+    check_phrase,
+    check_script,
+    degeneration_checks,
+)
 from tunegate.checks.json_reply import JsonReply, judge_json
 from tunegate.checks.json_text import MAX_DEPTH, JsonText, brief, kind_of, read_json
 from tunegate.checks.recovery import recover_json
@@ -20,6 +31,14 @@ __all__ = [
     "Reply",
     "Shape",
     "brief",
+    "check_compression",
+    "check_empty",
+    "check_end",
+    "check_length",
+    "check_loop",
+    "check_phrase",
+    "check_script",
+    "degeneration_checks",
     "judge_json",
     "kind_of",
     "read_json",

@@ -5,8 +5,10 @@ Unknown is a value here (`NotEnoughData`): never 0.0, never NaN, never an interv
 Shares are `wilson`, `exact` and, where answers come in batches or are repeated, `clustered_share`; two models on the
 same cases are a `paired_difference`, a `ratio_of_medians` or a `ratio_of_means`. Each p-value inverts the interval
 of the same data: it is below (1 - level) / 2 exactly where the interval of `level` leaves the null out. To ask several
-things of the same cases, count them once (`count_clusters`, `count_gains`) and ask the counts. What leans on NumPy or
-SciPy imports them when called: a replay that only shows shares does not wait for them.
+things of the same cases, count them once (`count_clusters`, `count_gains`) and ask the counts. How much data a
+fine-tune needs is `fit_curve`, what its noise is made of `split_variance`, whether it learned at all
+`judge_convergence`. What leans on NumPy or SciPy imports them when called: a replay that only shows shares does not
+wait for them.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from tunegate.stats.betting import (
     log_e_values,
     share_of_difference,
 )
+from tunegate.stats.convergence import Convergence, judge_convergence
+from tunegate.stats.curve_shape import CurveShape
+from tunegate.stats.curves import CurvePoint, SaturatingCurve, fit_curve
 from tunegate.stats.families import holm
 from tunegate.stats.interval import Interval, NotEnoughData
 from tunegate.stats.ordering import order_key
@@ -51,17 +56,25 @@ from tunegate.stats.shares import (
     p_at_most,
     wilson,
 )
+from tunegate.stats.variance_parts import MeanVariance, Measured, VarianceParts, split_variance
 
 __all__ = [
     "ClusterCounts",
     "ConfidenceSequence",
+    "Convergence",
+    "CurvePoint",
+    "CurveShape",
     "EProcess",
     "Gains",
     "Interval",
     "Judged",
     "MeanRatio",
+    "MeanVariance",
+    "Measured",
     "NotEnoughData",
     "ResampledRatio",
+    "SaturatingCurve",
+    "VarianceParts",
     "always_valid_p_values",
     "bootstrap_difference",
     "bootstrap_ratio_of_medians",
@@ -73,7 +86,9 @@ __all__ = [
     "difference_of_share",
     "difference_variance",
     "exact",
+    "fit_curve",
     "holm",
+    "judge_convergence",
     "log_e_values",
     "mcnemar_exact",
     "minimal_detectable_difference",
@@ -90,6 +105,7 @@ __all__ = [
     "ratio_of_medians",
     "share_of_difference",
     "share_variance",
+    "split_variance",
     "tango",
     "wilson",
 ]

@@ -1,0 +1,252 @@
+"""How much data a fine-tune needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit
+
+from tunegate.stats import CurvePoint, CurveShape, NotEnoughData, SaturatingCurve, fit_curve, wilson
+
+from .known import known
+
+RISE = CurveShape(start=0.09, end=0.98, half_at=12, steepness=2.5)
+SIZES = ((0, 0), *((size, seed) for size in (10, 20, 50, 100) for seed in (1, 2, 3)), (200, 1), (500, 1))
+
+
+def exactly(shape: CurveShape, *, cases: int = 1000, sizes: Sequence[tuple[int, int]] = SIZES) -> list[CurvePoint]:
+    """Points on the curve, to the rounding of whole cases, which miss cases of their own."""
+    points = []
+    for place, (size, seed) in enumerate(sizes):
+        passed = round(cases * shape.at(size))
+        order = np.random.default_rng(place).permutation(cases)
+        points.append(CurvePoint(size, seed, [(int(one < passed), 1) for one in order]))
+    return points
+
+
+def drawn(shape: CurveShape, *, seed: int, cases: int = 200, spread: float = 0.0) -> list[CurvePoint]:
+    """Points of independent cases; trainings of one size differ by `spread`, in radians."""
+    dice = np.random.default_rng(seed)
+    points = []
+    for size, name in SIZES:
+        angle = math.asin(math.sqrt(shape.at(size))) + (spread * dice.standard_normal() if size else 0.0)
+        share = math.sin(min(max(angle, 0.0), math.pi / 2)) ** 2
+        points.append(CurvePoint(size, name, [(int(u < share), 1) for u in dice.random(cases)]))
+    return points
+
+
+def fitted(points: Sequence[CurvePoint], *, seed: int = 1, resamples: int = 199) -> SaturatingCurve:
+    """The curve, where there must be one."""
+    found = fit_curve(points, seed=seed, resamples=resamples)
+    assert isinstance(found, SaturatingCurve), found
+    return found
+
+
+@pytest.mark.parametrize("shape", [RISE, CurveShape(0.3, 0.9, 60, 1), CurveShape(0.6, 0.3, 30, 1)], ids=str)
+def test_points_on_a_curve_give_that_curve(shape: CurveShape) -> None:
+    """Of points without noise the share is recovered to a percentage point wherever it was measured."""
+    curve = fitted(exactly(shape))
+    for n in (0, 10, 35, 100, 300, 500):
+        assert known(curve.value_at(n)).estimate == pytest.approx(shape.at(n), abs=0.012)
+    if shape.end > shape.start:
+        target = (shape.start + shape.end) / 2
+        assert known(curve.examples_for(target)).estimate == pytest.approx(shape.half_at, rel=0.1)
+
+
+def test_the_fit_agrees_with_scipy() -> None:
+    """With many cases, where the prior is nothing, it is SciPy's `curve_fit` of the shares on the angular scale."""
+    points = exactly(RISE, cases=4000)
+    sizes = np.array([point.examples for point in points], dtype=float)
+    angles = np.arcsin(np.sqrt([point.share for point in points]))
+
+    def curve(n: np.ndarray, start: float, end: float, log_half: float, log_steepness: float) -> np.ndarray:
+        shape = CurveShape(math.sin(start) ** 2, math.sin(end) ** 2, math.exp(log_half), math.exp(log_steepness))
+        return np.arcsin(np.sqrt([shape.at(one) for one in n]))
+
+    (start, end, log_half, log_steepness), _ = curve_fit(curve, sizes, angles, p0=(0.3, 1.4, 2.5, 0.9))
+    found = fitted(points).shape
+    assert (found.start, found.end) == pytest.approx((math.sin(start) ** 2, math.sin(end) ** 2), abs=0.002)
+    assert found.half_at == pytest.approx(math.exp(log_half), rel=0.01)
+    assert found.steepness == pytest.approx(math.exp(log_steepness), rel=0.02)
+
+
+def test_one_point_alone_has_the_interval_of_its_share() -> None:
+    """Nothing else tells of the base model's share, so its limits are about Wilson's."""
+    points = drawn(RISE, seed=3)
+    found = known(fitted(points, resamples=999).value_at(0))
+    plain = known(wilson(sum(passed for passed, _ in points[0].cases), 200))
+    width = plain.high - plain.low
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.15 * width)
+
+
+def test_what_trainings_share_is_no_independent_evidence() -> None:
+    """Where every training misses the same cases, the end is no better known than by one of them."""
+    cases = 200
+    same, own = (
+        [
+            CurvePoint(
+                size,
+                seed,
+                [(int((one + (0 if alike else 37 * place)) % cases < round(cases * share)), 1) for one in range(cases)],
+            )
+            for place, (size, seed) in enumerate(SIZES)
+            for share in (0.2 if size == 0 else 0.9,)
+        ]
+        for alike in (True, False)
+    )
+    widths = []
+    for points in (same, own):
+        found = known(fitted(points).value_at(100))
+        widths.append(found.high - found.low)
+    alone = known(wilson(180, cases))
+    assert widths[0] == pytest.approx(alone.high - alone.low, rel=0.25)
+    assert widths[1] < 0.75 * widths[0]
+
+
+def test_trainings_that_differ_widen_the_band() -> None:
+    """The deviation between trainings is found, and limits of shares and of needed examples move apart."""
+    calm, wild = (fitted(drawn(RISE, seed=5, cases=2000, spread=spread)) for spread in (0.0, 0.15))
+    assert calm.spread < 0.03
+    assert 0.08 < wild.spread < 0.25
+    for ask in (lambda curve: curve.value_at(20), lambda curve: curve.examples_for(0.5)):
+        narrow, wide = known(ask(calm)), known(ask(wild))
+        assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+@pytest.mark.parametrize("passed", [0, 1])
+def test_all_at_one_end_is_a_level_curve(passed: int) -> None:
+    """Where nothing, or everything, ever passed, the share stays at that end, with a width as of one set of cases."""
+    points = [CurvePoint(size, seed, [(passed, 1)] * 200) for size, seed in SIZES]
+    curve = fitted(points)
+    for n in (0, 50, 500):
+        found = known(curve.value_at(n))
+        assert found.estimate == pytest.approx(passed, abs=0.01)
+        assert 0.005 < found.high - found.low < 0.1
+    gain = known(curve.gain_of_next(500, at=500))
+    assert gain.low <= 0 <= gain.high
+    needed = curve.examples_for(0.5)
+    if passed:
+        assert isinstance(needed, NotEnoughData)
+        assert "0 in all resamples" in needed.reason
+    else:
+        assert isinstance(needed, NotEnoughData)
+        assert "at least" in needed.reason
+
+
+def test_answers_that_do_not_move_gain_nothing() -> None:
+    """Of a metric that training leaves alone, the gain's interval holds 0, and more examples are never enough."""
+    level = CurveShape(0.25, 0.25, 30, 1)
+    curve = fitted(drawn(level, seed=8))
+    gain = known(curve.gain_of_next(500, at=500))
+    assert gain.low < 0 < gain.high
+    assert abs(gain.estimate) < 0.03
+    needed = curve.examples_for(0.6)
+    assert isinstance(needed, NotEnoughData)
+    assert "measured up to 500" in needed.reason
+
+
+def test_needed_examples_answer_the_curve() -> None:
+    """Share and examples are inverse to each other, and a share that the base model has needs none."""
+    for share in (0.2, 0.5, 0.9):
+        assert RISE.at(RISE.examples_for(share)) == pytest.approx(share)
+    assert RISE.examples_for(0.05) == 0
+    assert RISE.examples_for(0.99) == math.inf
+    fall = CurveShape(0.6, 0.3, 30, 1)
+    assert fall.examples_for(0.2) == 0
+    assert fall.examples_for(0.5) == math.inf
+
+
+@given(
+    st.builds(CurveShape, st.floats(0, 1), st.floats(0, 1), st.floats(1e-3, 1e6), st.floats(0.01, 100)),
+    st.floats(0, 1e9),
+    st.floats(0, 1e9),
+)
+def test_a_curve_is_monotone(shape: CurveShape, one: float, other: float) -> None:
+    """It goes from start to end without turning, and never leaves what lies between."""
+    first, second = shape.at(min(one, other)), shape.at(max(one, other))
+    assert min(shape.start, shape.end) - 1e-9 <= first <= max(shape.start, shape.end) + 1e-9
+    assert (second - first) * (shape.end - shape.start) >= -1e-9
+
+
+def test_far_beyond_what_was_tried_nothing_is_said() -> None:
+    """The curve is asked up to four times the largest training."""
+    curve = fitted(drawn(RISE, seed=1))
+    assert not isinstance(curve.value_at(2000), NotEnoughData)
+    assert isinstance(curve.value_at(2001), NotEnoughData)
+    assert isinstance(curve.gain_of_next(1600, at=500), NotEnoughData)
+
+
+def test_too_few_sizes_or_trainings_are_not_enough_data() -> None:
+    """A curve needs four sizes, and two trainings more than it has parameters."""
+    points = exactly(RISE, cases=50)
+    assert isinstance(fit_curve([], seed=1), NotEnoughData)
+    assert isinstance(fit_curve([point for point in points if point.examples <= 20], seed=1), NotEnoughData)
+    assert isinstance(fit_curve(points[::3], seed=1), NotEnoughData)
+    assert isinstance(fit_curve(points[::2], seed=1, resamples=99), SaturatingCurve)
+    few = fitted(points, resamples=19).value_at(10, level=0.99)
+    assert isinstance(few, NotEnoughData)
+
+
+def test_the_same_seed_gives_the_same_curve() -> None:
+    """A table can be made again; another seed moves the limits a little, and not the estimate."""
+    points = drawn(RISE, seed=2)
+    first, again, other = (known(fitted(points, seed=seed).value_at(20)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert first.estimate == pytest.approx(other.estimate, abs=0.01)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.just(4)), min_size=3, max_size=3), min_size=6, max_size=6))
+def test_any_counts_give_limits_in_order(counts: list[list[tuple[int, int]]]) -> None:
+    """Whatever was counted, limits hold the estimate, have a width, and shares stay from 0 to 1."""
+    points = [CurvePoint(size, 1, cases) for size, cases in zip((0, 5, 10, 50, 100, 1000), counts, strict=True)]
+    curve = fitted(points, resamples=59)
+    for n in (0, 7, 100, 4000):
+        found = known(curve.value_at(n))
+        assert 0 <= found.low <= found.estimate <= found.high <= 1
+        assert found.low < found.high
+    gain = known(curve.gain_of_next(500, at=10))
+    assert -1 <= gain.low <= gain.estimate <= gain.high <= 1
+
+
+def test_cases_that_were_lost_do_not_count() -> None:
+    """(0, 0) is no case: points may each lack some."""
+    points = drawn(RISE, seed=4)
+    thinned = [
+        CurvePoint(
+            p.examples, p.replicate, [(0, 0) if (index + place) % 10 == 0 else one for index, one in enumerate(p.cases)]
+        )
+        for place, p in enumerate(points)
+    ]
+    assert thinned[0].judged == 180
+    whole, thin = known(fitted(points).value_at(50)), known(fitted(thinned).value_at(50))
+    assert thin.estimate == pytest.approx(whole.estimate, abs=0.02)
+
+
+def test_impossible_points_are_refused() -> None:
+    """Other cases, a training that stands twice and shares above 1 are errors of the caller's."""
+    points = drawn(RISE, seed=1, cases=20)
+    ok = points[0].cases
+    for bad, why in (
+        (CurvePoint(-1, 1, ok), "negative"),
+        (CurvePoint(30, 1, ok[:-1]), "19 cases"),
+        (CurvePoint(30, 1, [(2, 1)] * 20), "no share"),
+        (CurvePoint(30, 1, [(0, 0)] * 20), "nothing was judged"),
+        (CurvePoint(10, 1, ok), "twice"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            fit_curve([*points, bad], seed=1)
+    curve = fitted(points)
+    for ask in (
+        lambda: curve.value_at(-1),
+        lambda: curve.gain_of_next(0, at=1),
+        lambda: curve.examples_for(1.0),
+        lambda: curve.value_at(10, level=95),
+    ):
+        with pytest.raises(ValueError, match=r"examples|share|level"):
+            ask()
