@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 EVAL_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: eval test test-lab lint types tests lab locks clean
+.PHONY: eval test test-lab lint types tests lab lab-tuning locks clean
 
 eval: $(VENV)/eval.installed
 	$(BIN)/python -m pytest evals $(EVAL_ARGS)
@@ -32,6 +32,8 @@ test-lab: $(VENV)/test.installed $(VENV)/lab.installed
 
 lab: $(VENV)/lab.installed
 
+lab-tuning: $(VENV)/tuning.installed
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -49,12 +51,21 @@ $(VENV)/lab.installed: requirements/lab.txt $(VENV)/eval.installed
 	$(INSTALL) --require-hashes --no-deps -r requirements/lab.txt
 	@touch $@
 
+# PyTorch's build for the CPU alone is tried first: it lies only on indexes that pip has to be told of.
+$(VENV)/tuning.installed: requirements/tuning.txt requirements/torch-cpu.txt requirements/torch.txt $(VENV)/lab.installed
+	$(INSTALL) --require-hashes --no-deps -r requirements/tuning.txt
+	$(INSTALL) --require-hashes --no-deps -r requirements/torch-cpu.txt || \
+	$(INSTALL) --require-hashes --no-deps -r requirements/torch.txt
+	@touch $@
+
 # Needs uv. Locks carry versions and hashes and no address.
 LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet
 locks:
 	$(LOCK) pyproject.toml requirements/eval.in -o requirements/eval.txt
 	$(LOCK) pyproject.toml requirements/eval.in requirements/test.in requirements/bank.in -o requirements/test.txt
 	$(LOCK) --no-deps requirements/lab.in -o requirements/lab.txt
+	$(LOCK) --no-deps requirements/tuning.in -o requirements/tuning.txt
+	$(LOCK) --constraints requirements/tuning.txt requirements/torch.in -o requirements/torch.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

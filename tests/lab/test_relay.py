@@ -141,7 +141,7 @@ def test_engine_that_breaks_off_is_a_server_error(client, engine, in_background,
 
 def test_silent_engine_is_a_server_error(engine):
     """An engine that says nothing for too long is 502."""
-    call = Call(Served("tiny", engine.address), ChatRequest("tiny", False, {}), silence_s=0.05)
+    call = Call(lambda: Served("tiny", engine.address), ChatRequest("tiny", False, {}), silence_s=0.05)
     with pytest.raises(Refusal, match="timed out") as caught:
         call.start()
     call.close()

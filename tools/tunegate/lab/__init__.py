@@ -12,12 +12,14 @@ what the shipped recordings are made from.
     relay.py       the way of one request to the engine and of its reply back
     front.py       HTTP: connections, dispatch, sending
     routes.py      what is answered where
-    storage.py     the folder that files and batches outlive the server in
+    rack.py        the engines, and the adapters on them
+    storage.py     the folder that files, batches and jobs outlive the server in
     files.py, multipart.py, file_routes.py          uploads, and what batches write
     batches.py, batch_lines.py, batch_run.py        a batch, its lines, its answers so far
     batch_worker.py, batch_routes.py                how it gets on, and who may ask
     paging.py      lists in pages
-    office.py      files and batches together
+    fine_tuning/   jobs that train an adapter, and the process that does
+    office.py      files, batches and jobs together
     serving.py     all of it together
 """
 

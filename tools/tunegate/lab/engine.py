@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module, metadata
 from pathlib import Path
@@ -20,9 +21,9 @@ JSON_TYPE = {"Content-Type": "application/json"}
 
 
 class Engine:
-    """One loaded model that answers one request at a time."""
+    """One loaded model that answers one request at a time, with the adapters that a request may choose among."""
 
-    def __init__(self, model: LabModel, *, context: int, threads: int | None) -> None:
+    def __init__(self, model: LabModel, *, context: int, threads: int | None, adapters: Sequence[Path] = ()) -> None:
         path = model.find_gguf()
         llama = import_llama()
         params = llama.CommonParams()
@@ -42,6 +43,10 @@ class Engine:
         # the default about eight.
         params.n_batch = params.n_ubatch = BATCH
         forget_prompts(params)
+        if adapters:
+            params.lora_adapters = [load_adapter(llama, path) for path in adapters]
+            # Loaded and not used, until a request says so.
+            params.lora_init_without_apply = True
         try:
             self._server: Any = llama.Server(params)
         except (RuntimeError, OSError) as error:
@@ -99,6 +104,14 @@ def forget_prompts(params: Any) -> None:
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     params.n_ctx_checkpoints = 0
+
+
+def load_adapter(llama: Any, path: Path) -> Any:
+    """An adapter as llama.cpp takes it."""
+    adapter = llama.CommonAdapterLoraInfo()
+    adapter.path = str(path)
+    adapter.scale = 1.0
+    return adapter
 
 
 def import_llama() -> Any:

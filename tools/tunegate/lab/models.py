@@ -6,6 +6,7 @@ import hashlib
 import mmap
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,3 +102,16 @@ def carries_chat_template(path: Path) -> bool:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(b"tokenizer.chat_template") != -1
+
+
+def architecture_of(path: Path) -> str:
+    """What a GGUF says its model is built like, such as `llama`; empty where it does not say."""
+    key = b"general.architecture"
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(key)
+        if at == -1:
+            return ""
+        # Behind a key stand its type (8: a text), the length of the text, and the text.
+        start = at + len(key) + 12
+        (length,) = struct.unpack("<Q", content[start - 8 : start])
+        return content[start : start + length].decode("utf-8", "replace")

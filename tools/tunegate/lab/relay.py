@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -36,16 +36,15 @@ class Served:
 
 
 class Call:
-    """One request to an engine; cancelling it from another thread makes llama.cpp stop computing."""
+    """One request to the engine that `find` names; cancelling it from another thread makes llama.cpp stop computing."""
 
-    def __init__(self, served: Served, request: ChatRequest, *, silence_s: float) -> None:
-        self._name = served.name
-        self._fingerprint = served.fingerprint
-        self._body = json.dumps(
-            # Last wins: no client may switch on the prompt cache, or another name's adapter.
-            {**API_DEFAULTS, **request.fields, "model": served.name, "cache_prompt": False, **served.extra}
-        ).encode()
-        self._connection = http.client.HTTPConnection(*served.address, timeout=silence_s)
+    def __init__(self, find: Callable[[], Served], request: ChatRequest, *, silence_s: float) -> None:
+        self._find = find
+        self._request = request
+        self._silence_s = silence_s
+        self._name = request.model
+        self._fingerprint: str | None = None
+        self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
         self._response: http.client.HTTPResponse | None = None
         self._lock = threading.Lock()
@@ -66,19 +65,28 @@ class Call:
             self._cancelled, self._socket = True, None
         if self._response is not None:
             self._response.close()
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def start(self) -> None:
         """Send the request and wait for the head of the reply, or raise what the engine objects to."""
+        # Asked now and not earlier: while the call waited for its turn, another engine may have taken over.
+        served = self._find()
+        self._fingerprint = served.fingerprint
+        body = json.dumps(
+            # Last wins: no client may switch on the prompt cache, or another name's adapter.
+            {**API_DEFAULTS, **self._request.fields, "model": served.name, "cache_prompt": False, **served.extra}
+        ).encode()
+        connection = self._connection = http.client.HTTPConnection(*served.address, timeout=self._silence_s)
         try:
-            self._connection.connect()
+            connection.connect()
             with self._lock:
                 if self._cancelled:
                     raise ConnectionAbortedError("the client left")
                 # Kept here: the connection lets go of its socket once a reply announces that it will close.
-                self._socket = self._connection.sock
-            self._connection.request("POST", CHAT_PATH, self._body, {"Content-Type": "application/json"})
-            response = self._response = self._connection.getresponse()
+                self._socket = connection.sock
+            connection.request("POST", CHAT_PATH, body, {"Content-Type": "application/json"})
+            response = self._response = connection.getresponse()
             if response.status >= http.HTTPStatus.BAD_REQUEST:
                 raise translate_error(response.status, response.read())
         except (OSError, http.client.HTTPException) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tunegate.lab.chat import ChatRequest, parse_chat
 from tunegate.lab.front import NOTICE, Exchange, Route
@@ -54,7 +54,14 @@ class Desk:
 
     def prepare_call(self, request: ChatRequest) -> Call:
         """The call that answers a request, live or of a batch; it is not started, and must be closed."""
-        return Call(self.find(request.model), request, silence_s=self._silence_s)
+        self.find(request.model)
+        return Call(lambda: self.find(request.model), request, silence_s=self._silence_s)
+
+    def swap(self, served: Sequence[Served], retire: Callable[[], None]) -> None:
+        """Serve these names from now on; `retire` is called while no request is being worked on."""
+        with self.turns.take():
+            self._served = {row.name: row for row in served}
+            retire()
 
     def complete_chat(self, exchange: Exchange) -> None:
         """Wait for a turn, let the engine answer, relay what it says; stop all of it if the client leaves."""

@@ -7,14 +7,19 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
 from tunegate.errors import LabError
 from tunegate.lab.engine import Engine
+from tunegate.lab.fine_tuning.jobs import folder_of_jobs, read_jobs
+from tunegate.lab.fine_tuning.order import ADAPTER
+from tunegate.lab.fine_tuning.process import WORKER
 from tunegate.lab.front import NOTICE, Front
 from tunegate.lab.models import LabModel
 from tunegate.lab.office import Office
+from tunegate.lab.rack import Adapter, Rack
 from tunegate.lab.relay import Served
 from tunegate.lab.routes import Desk
 from tunegate.lab.storage import Storage
@@ -24,7 +29,11 @@ CONTEXT = 4096
 
 
 class Lab:
-    """A running lab; close it, or use it as a context manager. Without storage it has no files and no batches."""
+    """A running lab; close it, or use it as a context manager.
+
+    Without storage it has no files, no batches and no fine-tuning; without a rack, whose engines it stops when it is
+    closed, no fine-tuning. `worker` is the command that trains.
+    """
 
     def __init__(
         self,
@@ -32,13 +41,14 @@ class Lab:
         *,
         host: str,
         port: int,
-        engines: Sequence[Engine] = (),
+        rack: Rack | None = None,
         storage: Storage | None = None,
+        worker: Sequence[str] = WORKER,
     ) -> None:
         self.names = [row.name for row in served]
         self.desk = Desk(served)
-        self._engines = list(engines)
-        self._office = Office(storage, self.desk) if storage else None
+        self._rack = rack
+        self._office = Office(storage, self.desk, rack=rack, worker=worker) if storage else None
         routes = [*self.desk.routes, *(self._office.routes if self._office else ())]
         try:
             self._front = Front((host, port), routes)
@@ -69,9 +79,8 @@ class Lab:
         self._thread.join()
         if self._office:
             self._office.close()
-        for engine in self._engines:
-            engine.close()
-        self._engines.clear()
+        if self._rack:
+            self._rack.close()
 
 
 def serve(
@@ -85,17 +94,34 @@ def serve(
 ) -> Lab:
     """Load every model, then listen: whoever can connect is answered at full speed.
 
-    `context` is in tokens and for each model; port 0 takes any free one; without `storage` there are no batches.
+    `context` is in tokens and for each model; port 0 takes any free one; without `storage` there are
+    no batches and no fine-tuning.
     """
     names = [model.name for model in models]
     if not names or len(set(names)) < len(names):
         raise LabError(f"the lab needs models with different names, got: {', '.join(names) or 'none'}")
-    engines = [Engine(model, context=context, threads=threads) for model in models]
-    served = [
-        Served(model.name, engine.address, fingerprint=engine.fingerprint)
-        for model, engine in zip(models, engines, strict=True)
-    ]
-    return Lab(served, host=host, port=port, engines=engines, storage=storage)
+
+    def load(model: LabModel, adapters: Sequence[Path]) -> Engine:
+        return Engine(model, context=context, threads=threads, adapters=adapters)
+
+    rack = Rack(models, load=load, adapters=find_adapters(storage) if storage else ())
+    try:
+        return Lab(rack.rows, host=host, port=port, rack=rack, storage=storage)
+    except LabError:
+        rack.close()
+        raise
+
+
+def find_adapters(storage: Storage) -> list[Adapter]:
+    """What earlier fine-tunings made, in their order; one whose file is gone is named on standard error."""
+    found = []
+    for job in sorted(read_jobs(storage), key=lambda job: job.number):
+        adapter = Adapter(job.tuned_name, job.model, folder_of_jobs(storage) / job.id / ADAPTER)
+        if job.status == "succeeded" and adapter.path.exists():
+            found.append(adapter)
+        elif job.status == "succeeded":
+            sys.stderr.write(f"tunegate lab: {adapter.name} is not served: {adapter.path} is gone\n")
+    return found
 
 
 def run_until_interrupted(

@@ -77,16 +77,19 @@ class Turns:
             self._changed.notify_all()
 
     @contextmanager
-    def take(self, client: Presence) -> Iterator[None]:
-        """Wait for one's turn and hold it; raises ClientLeft if the client does not wait that long."""
+    def take(self, client: Presence | None = None) -> Iterator[None]:
+        """Wait for one's turn and hold it; raises ClientLeft if the client does not wait that long.
+
+        Without a client it is a turn of the lab's own, which is always waited for.
+        """
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
             self._changed.notify_all()
         try:
             with self._changed:
-                self._changed.wait_for(lambda: client.left or self._queue[0] is ticket)
-            if client.left:
+                self._changed.wait_for(lambda: (client and client.left) or self._queue[0] is ticket)
+            if client is not None and client.left:
                 raise ClientLeft
             yield
         finally:
