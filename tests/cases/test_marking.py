@@ -41,7 +41,7 @@ def test_only_the_roles_of_the_shipped_matrix_change(tmp_path: Path) -> None:
     ]
     assert changes == ['- role = "baseline"', '+ role = "retired"', '- role = "candidate"', '+ role = "baseline"']
     roles = {model.name: model.role for model in Matrix.load(path).models}
-    assert roles == {"smollm2-135m": "baseline", "smollm2-135m-3shot": "retired", "gemma3-270m": "baseline"}
+    assert roles == {"smollm2-135m": "candidate", "smollm2-135m-3shot": "retired", "gemma3-270m": "baseline"}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])

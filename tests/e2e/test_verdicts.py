@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from ..project import Project, Result, copy_shipped
+from ..project import OURS, ROOT, Project, Result, copy_shipped
 
 SMALL, LONG_PROMPT, OTHER = "smollm2-135m", "smollm2-135m-3shot", "gemma3-270m"
 SHAPE = '[[rules]]\nname = "shape"\neval = "format"\nmetric = "schema"\n'
@@ -38,6 +40,20 @@ def gate(project: Project, *arguments: str, policy: str, workers: str, env: dict
         "--gate", "--policy", "policy.toml", "--run", "gated", "--junitxml", "junit.xml", "-n", workers, *arguments,
         env={"GITHUB_STEP_SUMMARY": str(project.root / "summary.md"), "GITHUB_ACTIONS": "true", **(env or {})},
     )  # fmt: skip
+
+
+def command(project: Project, *words: str) -> Result:
+    """Run `tunegate` in the project."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tunegate", *words],
+        cwd=project.root,
+        env={**OURS, "PYTHONPATH": str(ROOT / "tools")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout + done.stderr)
 
 
 def verdict_of(project: Project) -> dict[str, Any]:
@@ -168,6 +184,32 @@ def test_another_failing_test_never_promotes(shipped: Project) -> None:
 
 
 @WORKERS
+def test_chosen_items_are_not_the_plan(shipped: Project, workers: str) -> None:
+    """Who picks the items that pass by -k gets no PROMOTE: what was deselected did not run."""
+    done = gate(shipped, *BETTER, "-k", "chemistry", policy=PROMOTES, workers=workers)
+    assert done.status == 10, done.out
+    assert shipped.header("gated")["deselected"] > 300
+    assert "planned cells have no score" in done.out
+    shutil.rmtree(shipped.root / "reports")
+    done = gate(shipped, *BETTER, "--limit", "60", policy=f"{SHAPE}min = 0.5\n", workers=workers)
+    assert done.status == 0, done.out
+    assert shipped.header("gated")["deselected"] == 0
+
+
+def test_part_of_a_run_is_not_judged(shipped: Project) -> None:
+    """A shard says nothing of the whole, and is refused; joined, the parts are judged."""
+    for number in (1, 2):
+        assert shipped.run(*BETTER[:4], "--shard", f"{number}/2", "--run", f"part-{number}").status == 0
+    (shipped.root / "policy.toml").write_text(PROMOTES)
+    judge = ("--against", SMALL, "--model", LONG_PROMPT, "--policy", "policy.toml")
+    done = command(shipped, "gate", "part-1", *judge)
+    assert done.status == 4
+    assert "shard 1/2" in done.out
+    assert command(shipped, "merge", "part-1", "part-2", "--run", "whole").status == 0
+    assert command(shipped, "gate", "whole", *judge).status == 0
+
+
+@WORKERS
 def test_asking_stops_when_all_is_decided(shipped: Project, workers: str) -> None:
     """With --until-decided fewer cases are looked at, the verdict is the same, and the same with workers."""
     done = gate(shipped, *BETTER, "--until-decided", policy=PROMOTES, workers=workers)
@@ -188,6 +230,9 @@ def test_asking_stops_when_all_is_decided(shipped: Project, workers: str) -> Non
         ((*BETTER, "--fail-on-miss"), "--fail-on-miss"),
         ((*BETTER, "--shard", "1/2"), "tunegate merge"),
         ((*BETTER, "--baseline", "accepted/nobody"), "nobody"),
+        (("--model", LONG_PROMPT, "--against", "nobody"), "'nobody' is neither"),
+        ((*BETTER, "--collect-only"), "--collect-only"),
+        ((*BETTER, "--dry-run"), "--dry-run"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(shipped: Project, arguments: tuple[str, ...], wanted: str) -> None:

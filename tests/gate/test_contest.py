@@ -107,7 +107,8 @@ def test_no_baseline_is_told(reports: Path) -> None:
     """Rules that compare with nothing are refused; rules that compare nothing need no baseline."""
     folder = run_of(reports, OURS)
     with pytest.raises(
-        UsageError, match=r"the default policy compares with a baseline, and none is in the run tuesday"
+        UsageError,
+        match=r"a baseline, and beside the candidate there is none: the run tuesday has",
     ):
         contest_of(folder, reports)
     assert models_of(contest_of(folder, reports, policy=policy_of(at_least()))) == ([OURS], None)

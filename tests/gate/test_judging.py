@@ -355,8 +355,8 @@ def test_too_few_calls_can_be_shown_to_be_slow(tmp_path: Path) -> None:
     finding = only_finding(judge_records(tmp_path, records, policy_of(rule)))
     assert finding.outcome == "broken"
     assert finding.reason == (
-        "shown to be broken: p95 at most 2 s is asked; there is no interval: 10 values are too few for the interval of "
-        "a percentile: at least 72 are needed"
+        "shown to be broken: p95 at most 2 s is asked; there is no interval: 10 of 10 calls took longer than 2 s; "
+        "10 values are too few for the interval of a percentile: at least 72 are needed"
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.cost import Price, Rates
+from tunegate.errors import RunError
 from tunegate.gate.measures import Measures, measure_run
 from tunegate.gate.order import Place
 from tunegate.gate.policy import COST, FIRST_TOKEN, LATENCY
@@ -147,13 +148,41 @@ def test_killed_run_has_no_known_plan(tmp_path: Path) -> None:
     assert coverage.missing_share == 1
 
 
-def test_cells_not_run_are_missed_by_every_model(tmp_path: Path) -> None:
-    """Whose cells were not run is not known: each model's plan counts them."""
+@pytest.mark.parametrize(("planned", "each"), [(6, (3, 1, 2)), (5, (4, 1, 3))])
+def test_cells_not_run_are_missed(tmp_path: Path, planned: int, each: tuple[int, int, int]) -> None:
+    """Every model is asked the same, so that each misses its part; where that cannot be, every one misses them all."""
     records = [make_record("a"), make_record("a", model=BASE)]
-    measures = measure_run(write_run(tmp_path, records, planned=4))
+    measures = measure_run(write_run(tmp_path, records, planned=planned))
     for model in (OURS, BASE):
         coverage = measures.contender(model).coverage
-        assert (coverage.planned, coverage.scored, coverage.not_run) == (3, 1, 2)
+        assert (coverage.planned, coverage.scored, coverage.not_run) == each
+
+
+def test_lines_that_were_lost_are_missed(tmp_path: Path) -> None:
+    """It is the plan that counts: a record that was taken out of a finished run is a cell that was not run."""
+    folder = write_run(tmp_path, [make_record(f"case-{n}", {"x": n > 1}) for n in range(6)])
+    lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
+    (folder / "records.jsonl").write_text("".join(lines[2:]))
+    coverage = measure_run(folder).contender(OURS).coverage
+    assert (coverage.planned, coverage.scored, coverage.not_run) == (6, 4, 2)
+
+
+def test_lines_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    """A record that was copied in place of another would count twice: it is named, and so is one line too many."""
+    folder = write_run(tmp_path, [make_record(f"case-{n}", {"x": n > 1}) for n in range(6)])
+    lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
+    (folder / "records.jsonl").write_text("".join([lines[-1], *lines[1:]]))
+    with pytest.raises(RunError, match=r"two records of .*case-5.* repeat 1"):
+        measure_run(folder)
+    (folder / "records.jsonl").write_text("".join([*lines, *lines]))
+    with pytest.raises(RunError):
+        measure_run(folder)
+
+
+def test_deselected_cells_are_missed(tmp_path: Path) -> None:
+    """What -k and its like left out did not run."""
+    folder = write_run(tmp_path, [make_record("a")], header={"deselected": 3})
+    assert measure_run(folder).contender(OURS).coverage.not_run == 3
 
 
 def test_models_stand_in_the_order_of_the_matrix(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_rules_are_open_guards_and_evidence_folded() -> None:
     assert len(rows_of(shown)) == 2
     assert "| 91.5 % | 92.0 % | -0.5 points (-2.0 to +1.0) | above -5.0 points | ✅ holds |" in shown
     assert "❌ broken" in shown
-    evidence, _, guards = folded.partition("<details><summary>2 guards hold</summary>")
+    evidence, _, guards = folded.partition("<details><summary>2 guards are not shown to be broken</summary>")
     assert "p = 0.008" in evidence
     assert "lost 27" in evidence
     assert len(rows_of(guards)) == 2

@@ -85,10 +85,10 @@ def test_guards_that_hold_are_one_line() -> None:
     lines = render_verdict(
         verdict(decision(difference(), *guards, broken(rule="no subject", subject="law", guard=True)))
     )
-    assert "  17 guards hold" in lines
+    assert "  17 guards are not shown to be broken" in lines
     assert len([line for line in lines if "no subject" in line]) == 1
     assert "BROKEN" in lines[lines.index("  no subject: format answers [law]") + 1]
-    assert "  1 guard holds" in render_verdict(verdict(decision(guard("s"))))
+    assert "  1 guard is not shown to be broken" in render_verdict(verdict(decision(guard("s"))))
 
 
 def test_undecided_rule_says_what_would_decide() -> None:

@@ -54,6 +54,8 @@ def gate(arguments: argparse.Namespace) -> int:
     from tunegate.gate.policy_file import load_policy
 
     policy = load_policy(arguments.policy, fixtures=FIXTURES)
+    if arguments.explain and arguments.runs:
+        raise UsageError(f"--explain says what the policy asks for, of any run: leave out {' '.join(arguments.runs)}")
     if arguments.explain:
         from tunegate.gate.policy_words import explain
 

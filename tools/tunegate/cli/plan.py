@@ -113,9 +113,10 @@ def plan(arguments: argparse.Namespace) -> int:
 def _measured(arguments: argparse.Namespace) -> list[Basis]:
     from tunegate.cli.compare import match_models
     from tunegate.errors import UsageError
-    from tunegate.gate.contest import find_run, prices_of
+    from tunegate.gate.contest import find_run
     from tunegate.gate.measures import measure_run
     from tunegate.gate.planning import measure_bases
+    from tunegate.gate.run_prices import prices_of
 
     stated = [name for name in ("share", "flips", "repeat") if getattr(arguments, name) is not None]
     if stated:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from tunegate.cases import Endpoint, Matrix, Model, PriceBook
 from tunegate.cases.names import list_names, match_names
 from tunegate.cassettes.address import quote_name, unquote_name
 from tunegate.cost import Price
@@ -16,6 +14,7 @@ from tunegate.gate.judging import judge
 from tunegate.gate.measures import Contender, Measures, measure_run
 from tunegate.gate.order import Place, Plan
 from tunegate.gate.policy import COST, Policy
+from tunegate.gate.run_prices import listed_models, prices_of
 from tunegate.gate.stopping.sequential import judge_until_decided
 from tunegate.gate.verdict import Verdict
 
@@ -78,7 +77,7 @@ def open_contest(
         UsageError: no such run or model, or the rules compare and there is nothing to compare with.
         RunError: a run cannot be read.
     """
-    own = Reading(folder, measure_run(folder))
+    own = read_whole(folder)
     return make_contest(
         own,
         policy=policy,
@@ -115,7 +114,7 @@ def make_contest(
     )
     if found is None and compares:
         raise UsageError(
-            f"{policy.origin} compares with a baseline, and none is in the run {own.measures.run} or accepted\n"
+            f"{policy.origin} compares with a baseline, and {_absence(own.measures, against, reports=reports)}\n"
             f"  name one: --baseline RUN or --baseline {ACCEPTED}/<model>, and --against MODEL where it holds several"
         )
     other, opponent = found if found is not None else (None, None)
@@ -134,6 +133,23 @@ def make_contest(
         prices=prices,
         plan=_plan(own.measures, names, policy=policy, until_decided=until_decided),
     )
+
+
+def read_whole(folder: Path) -> Reading:
+    """Read a run that is no part of one.
+
+    Raises:
+        UsageError: it is the run of a shard.
+        RunError: it cannot be read.
+    """
+    measures = measure_run(folder)
+    shard = measures.header.get("shard")
+    if shard is not None:
+        raise UsageError(
+            f"the run {measures.run} is shard {shard['number']}/{shard['of']} of a run, and a part says nothing of the "
+            "whole\n  join the parts first: tunegate merge RUN RUN ..."
+        )
+    return Reading(folder, measures)
 
 
 def find_run(where: str, *, reports: Path) -> Path:
@@ -203,7 +219,7 @@ def _find_opponent(
 ) -> tuple[Reading, str] | None:
     if baseline is not None:
         folder = find_run(baseline, reports=reports)
-        reading = own if folder.resolve() == own.folder.resolve() else Reading(folder, measure_run(folder))
+        reading = own if folder.resolve() == own.folder.resolve() else read_whole(folder)
         return reading, _row(reading, against)
     has_others = len(own.measures.models) > 1
     if against in own.measures.models or (has_others and against is None and _baselines(own.measures)):
@@ -213,14 +229,22 @@ def _find_opponent(
     if len(wanted) > 1:
         # One promotion after another leaves several: the last one is the baseline now, the others are retired.
         wanted = [
-            model.name for model in _matrix(fixtures) if model.role == "baseline" and model.name in wanted
+            model.name for model in listed_models(fixtures) if model.role == "baseline" and model.name in wanted
         ] or wanted
     if len(wanted) == 1:
         folder = accepted_folder(wanted[0], reports=reports)
-        return Reading(folder, measure_run(folder)), wanted[0]
+        return read_whole(folder), wanted[0]
     if wanted:
         raise UsageError(f"several baselines are accepted, name one: --against {' or --against '.join(wanted)}")
     return None
+
+
+def _absence(measures: Measures, against: str | None, *, reports: Path) -> str:
+    """Say why there is no baseline, and what there is."""
+    there = f"the run {measures.run} has {_list(measures.models)}, accepted: {_list(accepted_models(reports))}"
+    if against is not None:
+        return f"{against!r} is neither a row of the run nor accepted: {there}"
+    return f"beside the candidate there is none: {there}"
 
 
 def _row(reading: Reading, against: str | None) -> str:
@@ -261,29 +285,6 @@ def _candidates(measures: Measures, patterns: Sequence[str], *, opponent: str | 
             "  name the candidates: --model NAME"
         )
     return candidates
-
-
-def prices_of(measures: Measures, names: Iterable[str], *, fixtures: Path) -> dict[str, Price | None]:
-    """Return what models cost at the time of their run, by the matrix that the run kept."""
-    book = PriceBook.load(fixtures / "prices.toml")
-    at = datetime.fromisoformat(str(measures.header["started_at"]))
-    rows = {row["name"]: row for row in measures.header.get("matrix") or ()}
-    listed = {model.name: model.endpoint.name for model in _matrix(fixtures)}
-    prices: dict[str, Price | None] = {}
-    for name in names:
-        row = rows.get(name)
-        if row is None:
-            prices[name] = None
-            continue
-        endpoint = Endpoint(name=listed.get(name, ""), base_url=str(row["base_url"]))
-        model = Model(name=name, endpoint=endpoint, asks_for=row["model"], body=row.get("body") or {})
-        prices[name] = book.price_of(model, at=at)
-    return prices
-
-
-def _matrix(fixtures: Path) -> Sequence[Model]:
-    path = fixtures / "models.toml"
-    return Matrix.load(path).models if path.exists() else ()
 
 
 def _list(models: Sequence[str]) -> str:

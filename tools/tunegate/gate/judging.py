@@ -196,10 +196,14 @@ def decide(match: Match, weighed: Sequence[Weighed], *, policy: Policy) -> Decis
 
 def blind_guards(decision: Decision) -> list[str]:
     """Name the guards that had nothing to look at: a guard that sees nothing holds, and should not do so unheard."""
+    blind: dict[tuple[str, str, str], list[tuple[Finding, NotEnoughData]]] = {}
+    for finding in decision.findings:
+        if finding.guard and not finding.clusters and isinstance(finding.effect, NotEnoughData):
+            blind.setdefault((finding.rule, finding.eval, finding.metric), []).append((finding, finding.effect))
     return [
-        f"the guard {finding.name} of {decision.candidate} saw nothing: {finding.effect.reason}"
-        for finding in decision.findings
-        if finding.guard and not finding.clusters and isinstance(finding.effect, NotEnoughData)
+        f"the guard {found[0][0].name} of {decision.candidate} saw nothing: {found[0][1].reason}"
+        + (f"; nor did it in {len(found) - 1} other subjects" if len(found) > 1 else "")
+        for found in blind.values()
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tunegate.errors import RunError
 from tunegate.gate.order import Place
 from tunegate.gate.ratings import read_ratings
 from tunegate.gate.sheets import Sheet
@@ -69,8 +70,7 @@ class Measures:
     def contender(self, model: str) -> Contender:
         """Return one model of the run."""
         states = self.states.get(model, Counter())
-        # Whose cells were not run is not known: they are missed by every model.
-        not_run = self.header.get("not_run")
+        not_run = self._count_missing(sum(states.values()))
         return Contender(
             run=self.run,
             model=model,
@@ -84,6 +84,26 @@ class Measures:
             ),
         )
 
+    def _count_missing(self, recorded: int) -> int | None:
+        """Return how many planned cells of a model with so many records have none; None where the plan is not known.
+
+        It is the plan that counts, not what the run says of itself: records may have been lost since, and items that
+        were deselected did not run either.
+        """
+        header = self.header
+        if header.get("planned") is None:
+            return header.get("not_run")
+        planned = int(header["planned"]) + int(header.get("deselected", 0)) - int(header.get("not_needed", 0))
+        missing = planned - sum(sum(states.values()) for states in self.states.values())
+        if missing <= 0:
+            return 0 if header["status"] == "finished" else None
+        each, rest = divmod(planned, len(header.get("matrix") or self.states) or 1)
+        is_even = not rest and not header.get("not_needed")
+        if is_even and all(sum(states.values()) <= each for states in self.states.values()):
+            # Every model is asked the same.
+            return each - recorded
+        return missing  # whose they are is not known: every model misses them
+
 
 def measure_run(folder: Path) -> Measures:
     """Read the run folder `folder`: its records, and its ratings where there are any.
@@ -95,6 +115,11 @@ def measure_run(folder: Path) -> Measures:
     measures = Measures(run=str(header["run"]), header=header)
     for record in read_brief_records(folder):
         measures.add(record)
+    recorded = sum(sum(states.values()) for states in measures.states.values())
+    if recorded > header.get("planned", recorded):
+        raise RunError(
+            f"{folder} holds {recorded} records of a plan of {header['planned']} cells: one of both was changed"
+        )
     for rating in read_ratings(folder):
         sheet = measures.sheets.get(rating.model, {}).get(rating.eval)
         if sheet is not None:

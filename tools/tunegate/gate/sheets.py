@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tunegate.cost import Price, cost_usd
+from tunegate.errors import RunError
 from tunegate.gate.policy import COST, FIRST_TOKEN, HIGHEST_RATING, LATENCY, LOWEST_RATING, RATING
 from tunegate.runs.brief_records import BriefRecord, BriefUsage
 from tunegate.stats import Judged
@@ -65,15 +66,23 @@ class Calls:
     repeats: array[int] = field(default_factory=lambda: array("l"))
     first: array[int] = field(default_factory=lambda: array("l"))
     """By the case's number: the place here of its call with the lowest repeat."""
+    _further: set[tuple[int, int]] = field(default_factory=set)
+    """Calls that are no case's first to come."""
     latency_s: array[float] = field(default_factory=lambda: array("d"))
     first_token_s: array[float] = field(default_factory=lambda: array("d"))
     prompt_tokens: array[int] = field(default_factory=lambda: array("l"))
     completion_tokens: array[int] = field(default_factory=lambda: array("l"))
 
     def add(self, number: int, record: BriefRecord) -> None:
-        """Keep what a scored record says of its call."""
+        """Keep what a scored record says of its call.
+
+        Raises:
+            RunError: the same call stands in the run twice.
+        """
         if number == len(self.first):
             self.first.append(len(self.numbers))
+        elif record.repeat == self.repeats[self.first[number]] or self._has(number, record.repeat):
+            raise RunError(f"two records of {record.eval}[{record.case}] of '{record.model}', repeat {record.repeat}")
         elif record.repeat < self.repeats[self.first[number]]:
             self.first[number] = len(self.numbers)
         self.numbers.append(number)
@@ -84,6 +93,13 @@ class Calls:
         prompt, completion = usage.prompt_tokens, usage.completion_tokens
         self.prompt_tokens.append(_UNKNOWN if prompt is None else prompt)
         self.completion_tokens.append(_UNKNOWN if completion is None else completion)
+
+    def _has(self, number: int, repeat: int) -> bool:
+        """Say whether a further call of a case was kept already."""
+        if (number, repeat) in self._further:
+            return True
+        self._further.add((number, repeat))
+        return False
 
 
 @dataclass

@@ -63,12 +63,19 @@ def from_plain(plain: Mapping[str, Any]) -> Verdict:
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:
-    """Write `verdict.json` into a run's folder, at once, and return its path."""
+    """Write `verdict.json` into a run's folder, at once, and return its path.
+
+    Raises:
+        RunError: it cannot be written there.
+    """
     path = folder / VERDICT
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     text = json.dumps(to_plain(verdict), indent=2, ensure_ascii=True, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="ascii")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text + "\n", encoding="ascii")
+        os.replace(temporary, path)
+    except OSError as problem:
+        raise RunError(f"no verdict can be written to {path}: {problem.strerror}") from problem
     return path
 
 

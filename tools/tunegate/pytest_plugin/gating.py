@@ -35,6 +35,10 @@ class Gate:
     def __init__(self, harness: Harness) -> None:
         options = harness.options
         self._harness = harness
+        if harness.only_collects or options.dry_run:
+            raise UsageError(
+                "--gate judges what was run, and --collect-only and --dry-run run nothing\n  leave out one of both"
+            )
         self._policy = load_policy(options.policy, fixtures=options.fixtures)
         self._lines: list[str] = []
         if options.fail_on_miss:
@@ -65,10 +69,16 @@ class Gate:
         except TunegateError as problem:
             self._lines = [f"no verdict: {problem}"]
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        except KeyboardInterrupt:
+            self._lines = ["no verdict: interrupted while it was made"]
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
         else:
+            session.exitstatus = verdict.exit_status
             # Errors and losses of cells are in the verdict. What else failed keeps its own status.
             others = session.testsfailed - sum(ledger.tally.states[state] for state in UNSCORED)
-            session.exitstatus = verdict.exit_status or (pytest.ExitCode.TESTS_FAILED if others > 0 else 0)
+            if others > 0 and not verdict.exit_status:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                self._lines.append(f"but {others} other tests failed: the exit status is 1")
         ledger.folder.amend({"exit_status": int(session.exitstatus)})
 
     def summarize(self, terminal: pytest.TerminalReporter) -> None:

@@ -29,7 +29,7 @@ class Harness:
 
     def __init__(self, config: pytest.Config) -> None:
         self.options: Options = read_options(config)
-        self._only_collects: bool = config.option.collectonly
+        self.only_collects: bool = config.option.collectonly
         self._worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
         self.is_worker = self._worker_input is not None
         self.shard: dict[str, Any] | None = None
@@ -39,6 +39,7 @@ class Harness:
         self._owners: dict[str, str] = {}
         self.explained = Counter[str]()
         """Missing recordings told so far, by model."""
+        self._planned_by_eval: dict[str, int] = {}
         self.planned = 0
         """Items that this process collected and kept after every selection."""
         self.watch: Watch | None = None
@@ -144,10 +145,16 @@ class Harness:
                 repeats=self.options.repeat,
                 temperature=self.options.temperature,
             )
+        self._planned_by_eval[eval_.name] = len(planned)
         # A gate wants a verdict of what is not there, too: it is INCONCLUSIVE.
-        if not (self.records or self._only_collects or self.options.dry_run or self.options.gate):
+        if not (self.records or self.only_collects or self.options.dry_run or self.options.gate):
             self._refuse_unrecorded(eval_, test=test)
         return planned
+
+    @property
+    def whole(self) -> int:
+        """Cells of all evals that were collected, before any selection among their items."""
+        return sum(self._planned_by_eval.values())
 
     def _refuse_unrecorded(self, eval_: Eval, *, test: str) -> None:
         """Say once for each model what each of its items would say.

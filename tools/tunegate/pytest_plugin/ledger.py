@@ -24,6 +24,8 @@ class Ledger:
     def __init__(self, config: pytest.Config, harness: Harness, *, stopping: Stopping | None = None) -> None:
         self.tally = Tally()
         self.planned = 0
+        self._whole = 0
+        """Cells before any selection among their items."""
         self.not_needed = 0
         """How many planned items were spared because everything was decided; counted when the run ends."""
         self.folder: RunFolder | None = None
@@ -69,6 +71,7 @@ class Ledger:
         if cell is not None:
             self._pending[report.nodeid] = Cell(**cell)
             self.planned = max(self.planned, brought.pop("tunegate_planned"))
+            self._whole = max(self._whole, brought.pop("tunegate_whole"))
             self.shard = brought.pop("tunegate_shard")
             self._open()
         line: str | None = brought.pop("tunegate_record", None)
@@ -117,6 +120,7 @@ class Ledger:
                 "cassettes": {
                     self._place(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()
                 },
+                "deselected": max(0, self._whole - (self.shard["planned"] if self.shard else self.planned)),
                 **self._calls(),
                 "exit_status": exit_status,
                 **({"until_decided": self._stopping.outline()} if self._stopping is not None else {}),

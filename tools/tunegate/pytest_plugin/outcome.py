@@ -63,6 +63,7 @@ def make_report(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestRe
             report,
             tunegate_cell=dict(vars(planned.cell)),
             tunegate_planned=harness.planned,
+            tunegate_whole=harness.whole,
             tunegate_shard=harness.shard,
         )
     if report.when == "call" or (report.when == "setup" and report.failed):

@@ -51,7 +51,10 @@ def _render_decision(decision: Decision, *, level: float) -> Iterator[str]:
     if guards:
         yield f"  {tell_guards(guards)}"
     asked = tell_asked(decision)
-    for line in (*reasons_of(decision), *tell_all_coverage(decision), *([asked] if asked else [])):
+    reasons = reasons_of(decision)
+    # What is missing beyond the tolerance is a reason already.
+    gaps = [] if any("have no score" in reason for reason in reasons) else tell_all_coverage(decision)
+    for line in (*reasons, *gaps, *([asked] if asked else [])):
         yield f"  {printable(line)}"
 
 

@@ -39,7 +39,7 @@ def count_of(number: int, noun: str) -> str:
 
 def tell_guards(number: int) -> str:
     """Return `17 guards hold`."""
-    return f"{count_of(number, 'guard')} {'holds' if number == 1 else 'hold'}"
+    return f"{count_of(number, 'guard')} {'is' if number == 1 else 'are'} not shown to be broken"
 
 
 def show_side(estimate: Estimate | None, finding: Finding) -> str:
@@ -89,6 +89,8 @@ def outlook_of(finding: Finding) -> Iterator[str]:
     """Yield what it would take to decide, as far as that can be said."""
     outlook = finding.outlook
     if outlook is None:
+        if finding.outcome == "undecided" and isinstance(finding.effect, Interval):
+            yield "how many cases would decide is not known: those that are there hardly differ"
         return
     if outlook.cases_needed is None:
         yield "no number of cases would decide, if it is as it looks: it lies on the threshold"

@@ -136,6 +136,7 @@ def _fill(folder: RunFolder, shards: ShardSet, *, root: Path | None) -> None:
             "problems": problems,
             "prompts": prompts.digest(),
             "cassettes": _cassettes(headers, root=root),
+            "deselected": max(header.get("deselected", 0) for header in headers),
             **{key: _sum(header.get(key) for header in headers) for key in _SUMMED},
             # As of a run in one piece: not to be what was planned is not to be a success.
             "exit_status": exit_status or int(bool(problems) or records < planned),

@@ -34,6 +34,9 @@ def weigh_time(probe: Probe, match: Match, setting: Setting) -> Evidence:
         return know_nothing(probe, f"no {probe.metric} is on record")
     effect = percentile(values, share, level=setting.level)
     below = sum(value <= threshold for value in values)
+    if isinstance(effect, NotEnoughData):
+        longer = f"{len(values) - below} of {len(values)} calls took longer than {threshold:g} s"
+        effect = NotEnoughData(f"{longer}; {effect.reason}")
     return Evidence(
         candidate=effect,
         baseline=None,

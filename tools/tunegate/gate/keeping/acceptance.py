@@ -16,6 +16,7 @@ from tunegate.gate.keeping.certificate import Certificate, Side, digest_of_verdi
 from tunegate.gate.keeping.kept_runs import BASELINE, changed_file, find_runs
 from tunegate.gate.keeping.policy_check import compare_policy
 from tunegate.gate.noise.file import NOISE
+from tunegate.gate.policy_file import load_policy
 from tunegate.gate.ratings import RATINGS
 from tunegate.gate.verdict import Decision, Verdict
 from tunegate.gate.verdict_file import VERDICT, read_verdict, write_verdict
@@ -65,7 +66,7 @@ def accept_run(
 
     Raises:
         UsageError: the run is not finished, has no verdict, or one that does not promote the model or is not on
-            exactly these records.
+            exactly these records or not by the rules in force.
         RunError: a file cannot be read or written.
     """
     header = read_run(folder)
@@ -83,11 +84,20 @@ def accept_run(
     folders = find_runs(folder, verdict=verdict, certificate=certificate, reports=reports, baseline=baseline)
     _refuse_changes(verdict, certificate=certificate, folders=folders, fixtures=fixtures)
     decision = _decision_on(verdict, model=model)
-    because = (because or "").strip() or None
+    if because is not None and not because.strip():
+        raise UsageError("--because is empty: say why, in words that somebody understands in a year")
+    because = because.strip() if because is not None else None
     if decision.word != "PROMOTE" and because is None:
         raise UsageError(
             f"the verdict on {decision.candidate} is {decision.word}, not PROMOTE: {'; '.join(decision.reasons)}\n"
             '  to accept it all the same, and keep why: --because "..."'
+        )
+    in_force = load_policy(None, fixtures=fixtures)
+    if in_force.digest != verdict.policy.digest and because is None:
+        raise UsageError(
+            f"the verdict is by the rules of {verdict.policy.origin}, and those in force are of {in_force.origin}\n"
+            f"  judge it by those: tunegate gate {folder}\n"
+            '  or accept it by the others, and keep why: --because "..."'
         )
     note = {"at": at.isoformat(timespec="seconds"), "model": decision.candidate, "because": because}
     place = accepted_folder(decision.candidate, reports=reports)
