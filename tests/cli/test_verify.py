@@ -433,7 +433,7 @@ def test_shipped_recordings_are_verified(
     assert verdict.word == "BLOCK"
     done = call(capsys, "verify", "a")
     assert done.status == 0, done.out
-    assert "candidate: 400 records of gemma3-270m, smollm2-135m-3shot" in done.out
+    assert "candidate: 600 records of smollm2-135m, gemma3-270m, smollm2-135m-3shot" in done.out
     edit("cassettes/format/gemma3-270m.json", "gemma", "gemmb")
     changed = call(capsys, "verify", "a")
     assert changed.status == 1
