@@ -27,15 +27,17 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SCRIPT = """
-import json, sys
+import json, os, sys
 from tunegate.cases import read_bank
 from tunegate.errors import CaseFileError
 try:
     bank = read_bank("mmlu", download=sys.argv[1] == "download")
-    print(json.dumps([bank.origin, bank.parts, [b.id for b in bank.batches()], list(bank.files)]))
+    print(json.dumps([bank.origin, bank.parts, [b.id for b in bank.batches()], list(bank.files)]), flush=True)
 except CaseFileError as miss:
     sys.exit(f"CaseFileError: {miss}")
+os._exit(0)
 """
+# It ends at once: threads of the libraries that fetch and read have been seen to abort a process that was leaving.
 
 
 class Hub(ThreadingHTTPServer):
