@@ -11,7 +11,7 @@ import pytest
 
 from tunegate.cases import Endpoint, Model
 from tunegate.exchanges import canonical_json
-from tunegate.gate.contest import Contest, Reading, make_contest, open_contest
+from tunegate.gate.contest import Contest, Reading, open_contest
 from tunegate.gate.order import Plan, in_order
 from tunegate.gate.policy import LATENCY, Policy, Rule
 from tunegate.gate.stopping.sequential import SequentialJudge
@@ -35,7 +35,7 @@ POLICY = policy_of(not_worse(0.1), at_least(0.6), GUARD, Rule("quicker", "max_ra
 
 def watch(policy: Policy, plan: Sequence[Cell], *, models: Sequence[Model] = MODELS) -> GateWatch:
     measures = empty_measures("to be", models=models)
-    contest = make_contest(
+    contest = open_contest(
         Reading(Path("nowhere"), measures), policy=policy, reports=Path("nowhere"), fixtures=Path("nowhere")
     )
     return GateWatch(contest, measures, plan=plan)

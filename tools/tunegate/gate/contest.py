@@ -55,7 +55,7 @@ class Reading:
 
 
 def open_contest(
-    folder: Path,
+    run: Path | Reading,
     *,
     policy: Policy,
     reports: Path,
@@ -65,7 +65,7 @@ def open_contest(
     patterns: Sequence[str] = (),
     until_decided: bool = False,
 ) -> Contest:
-    """Read the run in `folder` and what its candidates are held against.
+    """Read a run and what its candidates are held against; of a run that has only begun there is a reading already.
 
     `baseline` is a run (its folder, or its name below `reports/runs`) or `accepted/<model>`; without it, the baseline
     is looked for in the run itself and then among the accepted. `against` names the baseline's row where several could
@@ -77,35 +77,7 @@ def open_contest(
         UsageError: no such run or model, or the rules compare and there is nothing to compare with.
         RunError: a run cannot be read.
     """
-    own = read_whole(folder)
-    return make_contest(
-        own,
-        policy=policy,
-        reports=reports,
-        fixtures=fixtures,
-        baseline=baseline,
-        against=against,
-        patterns=patterns,
-        until_decided=until_decided,
-    )
-
-
-def make_contest(
-    own: Reading,
-    *,
-    policy: Policy,
-    reports: Path,
-    fixtures: Path,
-    baseline: str | None = None,
-    against: str | None = None,
-    patterns: Sequence[str] = (),
-    until_decided: bool = False,
-) -> Contest:
-    """Return the contest of a run that was read, or that has only begun; as `open_contest`.
-
-    Raises:
-        UsageError, RunError: as `open_contest`.
-    """
+    own = read_whole(run) if isinstance(run, Path) else run
     compares = policy.needs_baseline or baseline is not None or against is not None
     found = (
         _find_opponent(own, baseline=baseline, against=against, reports=reports, fixtures=fixtures)

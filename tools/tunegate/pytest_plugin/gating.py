@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.errors import TunegateError, UsageError
-from tunegate.gate.contest import Contest, Reading, make_contest, open_contest
+from tunegate.gate.contest import Contest, Reading, open_contest
 from tunegate.gate.keeping.certificate import certify
 from tunegate.gate.measures import Measures
 from tunegate.gate.noise.words import warn_of_kept_noise
@@ -109,7 +109,7 @@ class Gate:
     def _contest_to_be(self) -> tuple[Contest, Measures]:
         options = self._harness.options
         measures = empty_measures(options.run or "that is to be made", models=self._harness.models)
-        contest = make_contest(
+        contest = open_contest(
             Reading(options.runs, measures),
             policy=self._policy,
             reports=options.runs.parent,
