@@ -14,7 +14,7 @@ import msgspec
 
 from tunegate.errors import RunError
 from tunegate.records import FORMAT, Record, State
-from tunegate.runs.folder import RECORDS
+from tunegate.runs.folder import read_whole_lines, records_file
 
 
 class BriefCheck(msgspec.Struct, gc=False):
@@ -91,15 +91,9 @@ def read_brief_records(path: Path) -> Iterator[BriefRecord]:
     Raises:
         RunError: no such file, or a line that is not a record, named by its number.
     """
-    file = path / RECORDS
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    return
-                yield _read(line, file=file, number=number)
-    except FileNotFoundError:
-        raise RunError(f"no records in {path}: {file.name} is missing") from None
+    file = records_file(path)
+    for number, line in read_whole_lines(path):
+        yield _read(line, file=file, number=number)
 
 
 def _read(line: bytes, *, file: Path, number: int) -> BriefRecord:

@@ -156,16 +156,32 @@ def read_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
     Raises:
         RunError: no such file, or a line that is not a record, named by its number.
     """
-    file = path / RECORDS if path.is_dir() else path
+    file = records_file(path)
+    for number, line in read_whole_lines(path):
+        try:
+            yield line.rstrip(b"\r\n"), Record.from_json(line)
+        except RunError as problem:
+            raise RunError(f"{file}, line {number}: {problem}") from problem
+
+
+def records_file(path: Path) -> Path:
+    """Return the records of the run folder `path`, or the file itself."""
+    return path / RECORDS if path.is_dir() else path
+
+
+def read_whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of the records of `path` with its number, from 1; a last one that was torn is passed over.
+
+    Raises:
+        RunError: no such file.
+    """
+    file = records_file(path)
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
-                    return
-                try:
-                    yield line.rstrip(b"\r\n"), Record.from_json(line)
-                except RunError as problem:
-                    raise RunError(f"{file}, line {number}: {problem}") from problem
+                    return  # its writer was killed
+                yield number, line
     except FileNotFoundError:
         raise RunError(f"no records in {path}: {file.name} is missing") from None
 

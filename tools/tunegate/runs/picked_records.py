@@ -12,7 +12,7 @@ import msgspec
 
 from tunegate.errors import RunError
 from tunegate.records import Record
-from tunegate.runs.folder import RECORDS
+from tunegate.runs.folder import read_whole_lines, records_file
 
 Name = tuple[str, str, str]
 """What a record is picked by: eval, case and model."""
@@ -35,17 +35,10 @@ def read_picked_records(path: Path, wanted: Collection[Name]) -> Iterator[Record
     Raises:
         RunError: no such file, or a line that is not a record, named by its number.
     """
-    file = path / RECORDS
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    named = _decode(line)
-                    if (named.eval, named.case, named.model) in wanted:
-                        yield Record.from_json(line)
-                except (msgspec.MsgspecError, UnicodeDecodeError, RunError) as problem:
-                    raise RunError(f"{file}, line {number}: not a record: {problem}") from problem
-    except FileNotFoundError:
-        raise RunError(f"no records in {path}: {file.name} is missing") from None
+    for number, line in read_whole_lines(path):
+        try:
+            named = _decode(line)
+            if (named.eval, named.case, named.model) in wanted:
+                yield Record.from_json(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RunError) as problem:
+            raise RunError(f"{records_file(path)}, line {number}: not a record: {problem}") from problem

@@ -20,6 +20,7 @@ from tunegate.stats.betting import (
     confidence_sequence,
     difference_of_share,
     log_e_values,
+    price_of_look,
     share_of_difference,
 )
 from tunegate.stats.convergence import Convergence, judge_convergence
@@ -101,6 +102,7 @@ __all__ = [
     "p_worse",
     "paired_difference",
     "percentile",
+    "price_of_look",
     "ratio_of_means",
     "ratio_of_medians",
     "share_of_difference",

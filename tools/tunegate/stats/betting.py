@@ -219,6 +219,14 @@ def confidence_sequence(values: Sequence[float], *, level: float = 0.95) -> tupl
     return tuple(found)
 
 
+def price_of_look(look: int) -> float:
+    """Return by what a p-value of the k-th look (from 1) is multiplied so that any number of looks may follow.
+
+    (pi k)^2 / 6: its inverses sum to 1 over all looks, see `always_valid_p_values`.
+    """
+    return (math.pi * look) ** 2 / 6
+
+
 def always_valid_p_values(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return, after each look at growing data, a p-value that is valid at all looks at once, from those of each look.
 
@@ -236,7 +244,7 @@ def always_valid_p_values(p_values: Sequence[float]) -> tuple[float, ...]:
     for look, p in enumerate(p_values, 1):
         if not 0 <= p <= 1:
             raise ValueError(f"{p} is no p-value: it must be from 0 to 1")
-        smallest = min(smallest, p * (math.pi * look) ** 2 / 6)
+        smallest = min(smallest, p * price_of_look(look))
         found.append(smallest)
     return tuple(found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from tunegate.gate.evidence.known import Evidence, PValue
 from tunegate.gate.evidence.scales import share_of
 from tunegate.gate.policy import TIMES
 from tunegate.gate.probes import Match, Probe
-from tunegate.stats import EProcess, NotEnoughData, share_of_difference
+from tunegate.stats import EProcess, NotEnoughData, price_of_look, share_of_difference
 
 _SMALL = 0.25
 
@@ -72,7 +71,7 @@ class Track:
 
     def price(self) -> float:
         """Return what p-values of the next look cost: the sum of its inverse over all looks is 1."""
-        return (math.pi * (self.looks + 1)) ** 2 / 6
+        return price_of_look(self.looks + 1)
 
     def p_values(self) -> tuple[PValue, PValue]:
         """Return the one-sided p-values, valid at any time, that the rule holds and that it is broken.
