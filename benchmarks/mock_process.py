@@ -80,7 +80,8 @@ class RunningMock:
 @contextmanager
 def run_mock(**options: object) -> Iterator[RunningMock]:
     """Run a mock server with the options of its command line, written with `_`, and end it afterwards."""
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    named = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+    words = [name if value is True else f"{name}={value}" for name, value in named.items()]
     process = subprocess.Popen([sys.executable, str(SCRIPT), *words], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -12,7 +12,16 @@ from collections import deque
 from typing import Any
 
 from mock_limits import Fault, draw
-from mock_replies import answer_text, chars_of, error_body, http_chunk, http_head, stream_pieces, whole_body
+from mock_replies import (
+    answer_text,
+    chars_of,
+    error_body,
+    filling_text,
+    http_chunk,
+    http_head,
+    stream_pieces,
+    whole_body,
+)
 from mock_state import MockServer, Seen
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
@@ -113,8 +122,12 @@ class Conversation(asyncio.Protocol):
             return
         wrong = settings.wrong > 0 and draw(settings.seed, "wrong", seen.digest) < settings.wrong
         text, name = answer_text(request, wrong=wrong), seen.digest[:16]
+        chunks, finish = settings.chunks, "stop"
+        if settings.fill:
+            chunks, finish = request["max_tokens"], "length"
+            text = filling_text(chunks)
         if request.get("stream"):
-            pieces = stream_pieces(request, text, name=name, chunks=settings.chunks)
+            pieces = stream_pieces(request, text, name=name, chunks=chunks, finish=finish)
             seen.status, seen.first_ns = 200, time.monotonic_ns()
             head = http_head(200, length=None, kind="text/event-stream", more=self._headers())
             self._write_pieces(deque(pieces[: len(pieces) // 2] if fault == "cut" else pieces), head, fault)

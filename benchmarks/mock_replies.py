@@ -30,6 +30,11 @@ def answer_text(body: Mapping[str, Any], *, wrong: bool = False) -> str:
     return _list_of(max(1, body["messages"][-1]["content"].count("Question ")), "3" if wrong else "2")
 
 
+def filling_text(tokens: int) -> str:
+    """Return a text of so many tokens."""
+    return "word" * tokens
+
+
 @lru_cache(maxsize=64)
 def _list_of(questions: int, option: str) -> str:
     return json.dumps([{str(number): option} for number in range(1, questions + 1)])
@@ -51,7 +56,7 @@ def whole_body(body: Mapping[str, Any], text: str, *, name: str) -> bytes:
     return (_WHOLE % (name, _quoted(body["model"]), _quoted(text), usage_of(body, text))).encode()
 
 
-def stream_pieces(body: Mapping[str, Any], text: str, *, name: str, chunks: int) -> list[bytes]:
+def stream_pieces(body: Mapping[str, Any], text: str, *, name: str, chunks: int, finish: str = "stop") -> list[bytes]:
     """Return a streamed reply as `chunks` pieces to be written one by one.
 
     Each holds one event with text. The first begins with the role, the last ends with the finish, the usage where the
@@ -66,7 +71,7 @@ def stream_pieces(body: Mapping[str, Any], text: str, *, name: str, chunks: int)
     parts = list(_split(text, parts=chunks))
     pieces = [event(f'[{{"index":0,"delta":{{"content":{_quoted(part)}}},"finish_reason":null}}]') for part in parts]
     pieces[0] = event('[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]') + pieces[0]
-    pieces[-1] += event('[{"index":0,"delta":{},"finish_reason":"stop"}]')
+    pieces[-1] += event(f'[{{"index":0,"delta":{{}},"finish_reason":"{finish}"}}]')
     if wants_usage:
         pieces[-1] += event("[]", usage_of(body, text))
     pieces[-1] += b"data: [DONE]\n\n"

@@ -51,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--jitter-ms", type=float, default=0.0, help="up to so much earlier or later, seeded (default: 0)")
     add("--chunks", type=int, default=1, help="writes of a streamed reply (default: 1)")
     add("--chunk-ms", type=float, default=0.0, help="between two of them (default: 0)")
+    add(
+        "--fill",
+        action="store_true",
+        help="as many tokens as allowed, a write each (default: the format eval's answer)",
+    )
     add("--wrong", type=float, default=0.0, help="share of requests answered wrong (default: 0)")
     add("--seed", type=int, default=0, help="of everything that is drawn (default: 0)")
     for name, what in (

@@ -23,6 +23,8 @@ class Settings:
     """In how many writes a streamed reply comes."""
     chunk_ms: float = 0.0
     """Between two of those writes."""
+    fill: bool = False
+    """Say as many tokens as a request allows, each in a write of its own, and end at the limit."""
     wrong: float = 0.0
     """Share of requests (by their body) that are answered in the right shape with wrong options."""
     seed: int = 0

@@ -91,7 +91,7 @@ def answer(body: Mapping[str, Any]) -> Scripted | str:
 
 def make_project(root: Path, *, base_url: str) -> Project:
     """Lay out a project in `root` whose matrix asks the endpoint at `base_url`."""
-    shutil.copytree(ROOT / "evals", root / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_evals(root)
     shutil.copytree(ROOT / "fixtures" / "schemas", root / "fixtures" / "schemas")
     shutil.copy(ROOT / "conftest.py", root)
     for part, count in (("test", 12), ("dev", 8)):
@@ -110,12 +110,27 @@ def make_project(root: Path, *, base_url: str) -> Project:
 
 
 def copy_shipped(root: Path) -> Project:
-    """Copy what the project ships into `root`, evals, case files and recordings, so that it can be harmed."""
-    for name in ("evals", "fixtures", "cassettes"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "bank", "train"))
+    """Copy what the project ships for the format eval into `root`, with case files and recordings, to be harmed.
+
+    The recordings of fine-tunes stay: they are many, and what is tested with a few models holds for all.
+    """
+    copy_evals(root)
+    left = shutil.ignore_patterns("__pycache__", "bank", "train", "ft%3A*")
+    for name in ("fixtures", "cassettes"):
+        shutil.copytree(ROOT / name, root / name, ignore=left)
     shutil.copy(ROOT / "conftest.py", root)
     write_settings(root)
     return Project(root)
+
+
+def copy_evals(root: Path, *names: str) -> None:
+    """Copy shipped eval files into `root`: the format eval where none is named.
+
+    Not all that there are: a run asks every eval that it finds, and what a test counts must not grow with the house.
+    """
+    (root / "evals").mkdir(parents=True, exist_ok=True)
+    for name in names or ("test_format.py",):
+        shutil.copy(ROOT / "evals" / name, root / "evals")
 
 
 def write_settings(root: Path) -> None:

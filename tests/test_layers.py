@@ -14,6 +14,7 @@ LAYERS = {
     "checks": 1, "stats": 1, "cost": 1,
     "wire": 2, "cassettes": 2, "runs": 2, "cases": 2,
     "session": 3, "gate": 3, "report": 3, "rating": 3, "distill": 3, "lab": 3,
+    "finetune": 3, "curve": 3, "money": 3, "latency": 3,
     "pytest_plugin": 4, "cli": 4, "testing": 4, "__main__": 5,
 }  # fmt: skip
 ALLOWED_BESIDE = {("report", "gate"), ("records", "errors"), ("exchanges", "errors"), ("stats", "checks")}

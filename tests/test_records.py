@@ -29,8 +29,9 @@ REPLIES = st.builds(
     finish_reason=st.none() | TEXT,
     model=st.none() | TEXT,
     fingerprint=st.none() | TEXT,
-    usage=st.builds(Usage, COUNTS, COUNTS),
+    usage=st.builds(Usage, COUNTS, COUNTS, COUNTS),
     refusal=st.none() | TEXT,
+    ended=st.booleans(),
 )
 RECORDS = st.builds(
     Record,
@@ -45,6 +46,9 @@ RECORDS = st.builds(
     request=st.none() | TEXT,
     recorded_at=st.none() | TEXT,
     error=st.none() | TEXT,
+    max_tokens=COUNTS,
+    pieces_s=st.lists(st.floats(0, 1e4), max_size=3).map(tuple),
+    in_flight=COUNTS,
 )
 
 
@@ -66,6 +70,18 @@ def test_record_has_the_documented_names() -> None:
         "reply", "latency_s", "first_token_s", "source", "request", "recorded_at",
     }  # fmt: skip
     assert set(plain["reply"]) == {"text", "finish_reason", "model", "fingerprint", "usage"}
+
+
+def test_cached_tokens_stand_only_where_the_server_said_so() -> None:
+    """A record without them is read as before and written as before; 0 is something that the server said."""
+    cell = Cell("format", "astronomy-03", "astronomy", "m")
+    silent, none, some = (
+        Record(cell, "answered", reply=Reply("[]", usage=Usage(9, 1, cached))) for cached in (None, 0, 7)
+    )
+    usages = [json.loads(record.to_json())["reply"]["usage"] for record in (silent, none, some)]
+    assert usages[0] == {"prompt_tokens": 9, "completion_tokens": 1}
+    assert [usage.get("cached_tokens") for usage in usages[1:]] == [0, 7]
+    assert all(Record.from_json(record.to_json()) == record for record in (silent, none, some))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,17 @@ def test_answer_follows_from_the_request_alone(serve, connect):
     assert 0 < sum(b': \\"3\\"' in body for body in said) < 20
 
 
+def test_filled_reply_is_as_long_as_it_may_be(serve):
+    """Where the server is to fill its limit, a token a write, it says so many and ends at the limit."""
+    mock = serve(Settings(fill=True))
+    asked = {"model": "m", "messages": [{"role": "user", "content": FOUR}], "max_tokens": 7}
+    with openai.OpenAI(base_url=mock.base_url, api_key="none", max_retries=0) as client:
+        events = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    assert sum(bool(event.choices and event.choices[0].delta.content) for event in events) == 7
+    assert events[-1].usage.completion_tokens == 7
+    assert events[-2].choices[0].finish_reason == "length"
+
+
 def test_connection_is_kept_and_counted(serve, connect):
     """Many requests travel over one connection, and the counts say so."""
     mock = serve(Settings())

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tunegate.cases import Endpoint, Matrix, Model, PriceBook
 from tunegate.cost import Price, Rates, cost_usd
-from tunegate.errors import CaseFileError
+from tunegate.errors import CaseFileError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -164,7 +164,7 @@ PAIR = "input_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
     [
         ("prices = 3", r"prices: wanted a list of tables, each under \[\[prices\]\], found 3"),
         ("prices = [3]", r"prices\.1: wanted a table with model, endpoint, .*, found 3"),
-        ("[[price]]", r"price: wanted one of prices, found the unknown key 'price' \(perhaps prices\?\)"),
+        ("[[price]]", r"price: wanted one of prices, list_prices, found the unknown key 'price' \(perhaps"),
         ("[[prices]]\n" + PAIR, r"prices\.1\.model: wanted a model name .*, found no such key"),
         ('[[prices]]\nmodel = "a"\n' + PAIR, r"prices\.1\.source: wanted one line of text.*, found no such key"),
         (ROW, r"prices\.1: wanted a price, such as input_usd_per_mtok, found none"),
@@ -374,3 +374,113 @@ assert book.price_of(Matrix.unlisted("gpt-4.1-nano", base_url={OPENAI!r})).live
 assert threading.active_count() == 1
 """
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
+def test_row_may_say_when_somebody_last_looked(load: Callable[..., PriceBook]) -> None:
+    """`checked` is later news than `since`, and either is a date."""
+    looked = load(ROW + PAIR + "since = 2025-01-01\nchecked = 2026-11-01").rows[0].price
+    assert (looked.as_of, looked.checked_on, looked.told_on) == ("2025-01-01", "2026-11-01", "2026-11-01")
+    assert load(ROW + PAIR + "since = 2025-01-01").rows[0].price.told_on == "2025-01-01"
+    with pytest.raises(CaseFileError, match="checked: wanted a date like 2026-11-01"):
+        load(ROW + PAIR + 'checked = "today"')
+
+
+def test_list_was_looked_after_about_its_newest_date() -> None:
+    """A list price is as young as the newest date that the list names, of those up to the day that is asked for."""
+    newest = PriceBook().price_of(ask("gpt-4.1-nano"), at=NOW)
+    before = PriceBook().price_of(ask("gpt-4.1-nano"), at=datetime(2025, 7, 1, tzinfo=UTC))
+    assert newest is not None
+    assert before is not None
+    assert newest.checked_on is not None
+    assert before.checked_on is not None
+    assert "2026-01-01" < newest.checked_on <= "2026-11-22"
+    assert before.checked_on <= "2025-07-01"
+
+
+def test_closed_book_is_not_filled_from_lists(load: Callable[..., PriceBook]) -> None:
+    """With `list_prices = false` what the book does not say is unknown, and no batch price is guessed."""
+    closed = load("list_prices = false\n" + TEXT)
+    assert closed.price_of(ask("gpt-4o"), at=NOW) is None
+    assert load("list_prices = true\n" + TEXT).price_of(ask("gpt-4o"), at=NOW) is not None
+    price = closed.price_of(ask("small-1"), at=NOW)
+    assert price is not None
+    assert (price.live, price.batch) == (Rates(1.0, 2.0), None)
+    with pytest.raises(CaseFileError, match="list_prices: wanted true or false"):
+        load("list_prices = 1\n" + TEXT)
+
+
+def test_book_is_found_by_its_name(tmp_path: Path) -> None:
+    """A name means prices-<name>.toml, none prices.toml, a file itself; another name lists what there is."""
+    (tmp_path / "prices.toml").write_text(ROW + PAIR)
+    (tmp_path / "prices-old.toml").write_text(ROW.replace('"a"', '"b"') + PAIR)
+    names = [
+        PriceBook.load_named(name, fixtures=tmp_path).rows[0].pattern
+        for name in (None, "old", str(tmp_path / "prices-old.toml"))
+    ]
+    assert names == ["a", "b", "b"]
+    with pytest.raises(UsageError, match=r"no price book called 'odl'.*\n  there are: old"):
+        PriceBook.load_named("odl", fixtures=tmp_path)
+    with pytest.raises(UsageError, match=r"none beside prices\.toml"):
+        PriceBook.load_named("odl", fixtures=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "live", "training"),
+    [
+        ("ft:gpt-3.5-turbo-0613:acme::9x", (0.012, 0.016), 0.008),
+        ("gpt-3.5-turbo", (0.0015, 0.002), None),
+        ("gpt-4", (0.03, 0.06), None),
+    ],
+)
+def test_prices_of_2023_are_those_that_were_announced(
+    name: str, live: tuple[float, float], training: float | None
+) -> None:
+    """Per thousand tokens, as OpenAI's pages of autumn 2023 had them; a model of later is unknown in that book."""
+    book = PriceBook.load_named("2023-10", fixtures=ROOT / "fixtures")
+    price = book.price_of(ask(name))
+    assert price is not None
+    assert price.live is not None
+    assert (price.live.input_usd_per_mtok, price.live.output_usd_per_mtok) == pytest.approx(
+        [1000 * usd for usd in live]
+    )
+    assert price.training_usd_per_mtok == (None if training is None else pytest.approx(1000 * training))
+    assert book.price_of(ask("gpt-4o")) is None
+
+
+def test_closest_row_about_training_says_its_price(load: Callable[..., PriceBook]) -> None:
+    """Rows about calls alone are passed over, a row about training alone is none for calls, and no list knows any."""
+    book = load(TEXT)
+    found = book.training_price_of(ask("small-2-tuned", endpoint="lab"))
+    assert found is not None
+    assert found.training_usd_per_mtok == 9.0
+    alone = book.training_price_of(ask("gpt-4.1-nano"))
+    assert alone is not None
+    assert (alone.training_usd_per_mtok, alone.live) == (1.5, None)
+    assert book.training_price_of(ask("small-1")) is None
+    assert book.training_price_of(ask("gpt-4o")) is None
+
+
+def test_training_is_priced_by_the_base_where_the_fine_tune_has_no_row(load: Callable[..., PriceBook]) -> None:
+    """Its own row goes first, by either of its names; calls are never priced by the base."""
+    book = load(TEXT)
+    tuned = ask("mine", asks_for="ft:mine:1", base="small-2-x")
+    found = book.training_price_of(tuned)
+    assert found is not None
+    assert found.training_usd_per_mtok == 9.0
+    assert book.price_of(tuned, at=NOW) is None
+    own = book.training_price_of(ask("mine", asks_for="gpt-4.1-nano", base="small-2-x"))
+    assert own is not None
+    assert own.training_usd_per_mtok == 1.5
+    assert book.training_price_of(ask("mine")) is None
+
+
+def test_fine_tunes_of_the_lab_are_free_at_home() -> None:
+    """Calls and training of `ft:smollm2-135m:...` cost 0 at the lab, as those of their base do."""
+    book = PriceBook.load(ROOT / "fixtures" / "prices.toml")
+    tuned = ask("ft:smollm2-135m:lab:n10-s1:1a2b", endpoint="lab", base="smollm2-135m", examples=10)
+    price, training = book.price_of(tuned), book.training_price_of(tuned)
+    assert price is not None
+    assert price.live is not None
+    assert price.live.are_free
+    assert training is not None
+    assert training.training_usd_per_mtok == 0

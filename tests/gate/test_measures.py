@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tunegate.errors import RunError
 from tunegate.gate.measures import Measures, measure_run
 from tunegate.gate.order import Place
 from tunegate.gate.policy import COST, FIRST_TOKEN, LATENCY
-from tunegate.records import STATES, Record
+from tunegate.records import STATES, Record, Reply, Usage
 from tunegate.runs import read_records
 from tunegate.runs.brief_records import BriefRecord
 
@@ -123,6 +124,15 @@ def test_case_has_one_value() -> None:
     assert sheet.values(LATENCY) == {"a": 2}
     assert sheet.values(COST, price=PRICE) == {"a": pytest.approx(30e-6)}
     assert sheet.values(COST, price=None) == {}
+
+
+def test_cached_tokens_cost_their_own_price() -> None:
+    """A gate charges what the provider read from its cache as the run's own cost does."""
+    record = replace(make_record("a"), reply=Reply("[]", usage=Usage(1000, 10, 600)))
+    cached = Price(Rates(1.0, 10.0, cached_input_usd_per_mtok=0.5), "test")
+    sheet = measure(record).sheets[OURS]["format"]
+    assert sheet.values(COST, price=cached) == {"a": pytest.approx((400 + 300 + 100) / 1e6)}
+    assert sheet.values(COST, price=PRICE) == {"a": pytest.approx((1000 + 100) / 1e6)}
 
 
 def test_free_calls_cost_nothing_whatever_they_count() -> None:

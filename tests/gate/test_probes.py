@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,16 @@ def test_cases_without_a_partner_are_told(tmp_path: Path) -> None:
     turned = Match(*(side for side in (match.baseline, match.candidate) if side is not None))
     assert list(turned.warnings()) == ["format: 1 of 3 cases of the baseline have no score of production"]
     assert len(match.cases_of(Probe(at_least(), "format", "answers"))) == 3
+
+
+def test_other_temperature_is_told_and_compared(tmp_path: Path) -> None:
+    """A case that was asked at another temperature is a pair all the same, and the verdict says how many there are."""
+    ours = make_side(OURS, [True] * 3)
+    ours[0] = replace(ours[0], cell=replace(ours[0].cell, temperature=1.0))
+    match = match_of(tmp_path, [*ours, *make_side(BASE, [True] * 3)])
+    assert len(match.cases_of(Probe(not_worse(), "format", "answers"))) == 3
+    (warning,) = match.warnings()
+    assert "1 of 3 cases of ft:ours were asked at another temperature than those of the baseline" in warning
 
 
 def test_only_the_cases_named_are_seen(tmp_path: Path) -> None:

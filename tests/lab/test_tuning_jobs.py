@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import reduce
 from pathlib import Path
@@ -20,91 +18,21 @@ import openai
 import pytest
 from openai.types.fine_tuning import FineTuningJob
 
-from tunegate.errors import LabError
-from tunegate.lab import Lab, LabModel, Storage
+from tunegate.lab import Lab
 from tunegate.lab.fine_tuning.process import WORKER
 from tunegate.lab.models import architecture_of
-from tunegate.lab.rack import Rack
-from tunegate.lab.serving import find_adapters
-from tunegate.testing import ScriptedEndpoint
 
-PATIENCE_S = 20.0
+from .. import tuning_site
+from ..tuning_site import PATIENCE_S, TRAINER, Site, gguf_head, is_alive, wait_until
+
 TOOLS = Path(sys.modules["tunegate"].__file__ or "").parents[1]
-TRAINER = Path(__file__).with_name("scripted_trainer.py")
 InBackground = Callable[..., Future[Any]]
 LEARNED = f"adapter {reduce(lambda weight, step: (weight * 31 + step) % 1009, range(1, 31), 5)}"
 """What the scripted trainer makes of ten examples, three epochs and the seed 5."""
 
 
-def gguf_head(architecture: str) -> bytes:
-    text = architecture.encode()
-    return b"GGUF general.architecture" + struct.pack("<IQ", 8, len(text)) + text + b" tokenizer.chat_template"
-
-
-class ScriptedModel:
-    """An engine that says which adapter it was asked to use, out of those it was loaded with."""
-
-    def __init__(self, adapters: Sequence[Path], *, held: Callable[[], None]) -> None:
-        self._files = [path.read_text() for path in adapters]
-        self._scales = [0.0] * len(adapters)
-        self._held = held
-        self._endpoint = ScriptedEndpoint(self._answer)
-        self._endpoint.__enter__()
-        host, port = self._endpoint.base_url.removeprefix("http://").removesuffix("/v1").split(":")
-        self.address = (host, int(port))
-        self.fingerprint = "fp_base"
-        self.is_closed = False
-
-    def _answer(self, body: Mapping[str, Any]) -> str:
-        self._held()
-        assert not self.is_closed
-        # As llama.cpp does: without a list, or with an empty one, the adapters of the request before stay.
-        self._scales = [row["scale"] for row in body.get("lora", [])] or self._scales
-        return " ".join(text for text, scale in zip(self._files, self._scales, strict=True) if scale) or "base"
-
-    def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            self._endpoint.__exit__(None, None, None)
-
-
-class Site:
-    """Where labs are started, with the same store and models; `gate` lets the trainer past step `stop_at`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.storage = Storage(folder / "store")
-        self.gate = folder / "gate"
-        self.mode, self.stop_at = "train", 0
-        self.engines: list[ScriptedModel] = []
-        self.hold: Callable[[], None] = lambda: None
-        self.refuses_adapters = False
-        self.worker: Sequence[str] | None = None
-
-    def load(self, model: LabModel, adapters: Sequence[Path]) -> ScriptedModel:
-        if adapters and self.refuses_adapters:
-            raise LabError(f"llama.cpp cannot serve {model.name}: no such tensor")
-        self.engines.append(ScriptedModel(adapters, held=lambda: self.hold()))  # noqa: PLW0108  # replaced later
-        return self.engines[-1]
-
-    def start(self) -> Lab:
-        models = [LabModel("tiny", "tunable_carrier"), LabModel("other", "other_carrier")]
-        rack = Rack(models, load=self.load, adapters=find_adapters(self.storage))
-        command = self.worker or (sys.executable, str(TRAINER), self.mode, str(self.stop_at), str(self.gate))
-        return Lab(rack.rows, host="127.0.0.1", port=0, rack=rack, storage=self.storage, worker=command)
-
-    @property
-    def pids(self) -> list[int]:
-        """Of the training processes so far."""
-        path = self.gate.with_name("pids")
-        return [int(line) for line in path.read_text().split()] if path.exists() else []
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    for package, architecture in (("tunable_carrier", "llama"), ("other_carrier", "gemma3")):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
-        (tmp_path / package / "tiny.gguf").write_bytes(gguf_head(architecture))
     monkeypatch.syspath_prepend(str(tmp_path))
     return Site(tmp_path)
 
@@ -140,13 +68,6 @@ def submit(client: openai.OpenAI, *, lines: Sequence[object] | None = None, **op
     return client.fine_tuning.jobs.create(**({"model": "tiny", "training_file": file_id, "seed": 5} | options))
 
 
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.003)
-
-
 def wait_for(client: openai.OpenAI, job: FineTuningJob, *statuses: str) -> FineTuningJob:
     wanted = statuses or ("succeeded", "failed", "cancelled")
     wait_until(lambda: client.fine_tuning.jobs.retrieve(job.id).status in wanted)
@@ -162,16 +83,6 @@ def ask(client: openai.OpenAI, model: str) -> str | None:
     reply = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
     assert reply.model == model
     return reply.choices[0].message.content
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A child that was killed and not yet waited for is dead all the same.
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 # --- From a file to a served model ------------------------------------------------------------------------------
@@ -587,8 +498,9 @@ SERVER = (
 
 def test_killed_server_leaves_no_training_behind(site: Site, tmp_path: Path) -> None:
     """After SIGKILL of the server its training ends too, and the next server ends the job, torn lines or not."""
-    (tmp_path / "site_of_tests.py").write_bytes(Path(__file__).read_bytes())
-    (tmp_path / TRAINER.name).write_bytes(TRAINER.read_bytes())
+    (tmp_path / "site_of_tests.py").write_bytes(Path(tuning_site.__file__).read_bytes())
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / TRAINER.name).write_bytes(TRAINER.read_bytes())
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(tmp_path), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": f"{TOOLS}{os.pathsep}{tmp_path}"},

@@ -216,4 +216,4 @@ def test_broken_file_costs_what_pytest_runs_all_the_same(project: Project, endpo
 
 def timeless(records: list[Record]) -> list[Record]:
     """Return records without what a clock says."""
-    return [replace(record, latency_s=None, first_token_s=None, recorded_at=None) for record in records]
+    return [replace(record, latency_s=None, first_token_s=None, recorded_at=None, in_flight=None) for record in records]

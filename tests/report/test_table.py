@@ -7,9 +7,16 @@ from tunegate.report import Tally, render_table
 from tunegate.stats import Interval, wilson
 
 
-def record(case: str, *passed: bool | None, model: str = "m", repeat: int = 1, state: str = "answered") -> Record:
+def record(
+    case: str,
+    *passed: bool | None,
+    model: str = "m",
+    repeat: int = 1,
+    state: str = "answered",
+    temperature: float | None = 0.0,
+) -> Record:
     checks = tuple(Check("answers", one, question=number) for number, one in enumerate(passed, 1))
-    cell = Cell("format", case, "s", model, repeat)
+    cell = Cell("format", case, "s", model, repeat, temperature)
     return Record(cell, state, checks, reply=Reply("x"), latency_s=1.0, source="cassette")  # type: ignore[arg-type]
 
 
@@ -80,3 +87,32 @@ def test_table_fits_a_terminal() -> None:
     """With names of usual length a line is at most 80 characters wide."""
     lines = render_table(tally_of(*(record(f"c{n}", True, model="smollm2-135m") for n in range(9))))
     assert max(map(len, lines)) <= 80
+
+
+def test_agreement_of_repeats_has_a_line() -> None:
+    """Of three cases, two came out alike both times; a model that was asked once has no agreement."""
+    records = [record(case, good, repeat=repeat) for case, good in (("a", True), ("b", False)) for repeat in (1, 2)]
+    records += [record("c", True), record("c", False, repeat=2), record("a", True, model="once")]
+    (line, after) = (lines := render_table(tally_of(*records)))[5:7]
+    assert line.split()[:4] == ["agreement", "m", "3", "66.7"], lines
+    assert after.split() == ["once", "-", "-", "no", "case", "was", "answered", "twice"]
+
+
+def test_agreement_is_silent_without_repeats() -> None:
+    """Where nothing was asked twice the table says nothing of agreement."""
+    assert not [line for line in render_table(tally_of(record("a", True))) if "agreement" in line]
+
+
+def test_temperatures_that_all_models_share_are_told() -> None:
+    """An eval may ask at several temperatures: they stand in the headline, unless a model was asked at others."""
+    both = [record(f"c{t}", True, model=model, temperature=t) for t in (1.0, 0.0) for model in ("x", "y")]
+    assert render_table(tally_of(*both))[0] == "format: 2 cases, temperature 0 and 1"
+    assert render_table(tally_of(*both, record("d", True, temperature=0.5)))[0] == "format: 2 cases"
+    assert render_table(tally_of(*both, record("d", True, model="x", temperature=None)))[0] == "format: 3 cases"
+
+
+def test_model_that_did_not_converge_is_marked() -> None:
+    """A line under the table says why a training did not work, of models in the table alone."""
+    lines = render_table(tally_of(record("a", True)), not_converged={"m": "its loss rose", "other": "its loss rose"})
+    assert lines[-1] == "m did not converge: its loss rose"
+    assert not [line for line in lines if line.startswith("other")]

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from tunegate.cases import Training
 from tunegate.cassettes import Library
 from tunegate.cost import MESSAGE_TOKENS, Price, Rates
 from tunegate.errors import CaseFileError, UsageError
-from tunegate.session.forecast import Forecast, ModelForecast, forecast_run, money
+from tunegate.session.forecast import Forecast, ModelForecast, forecast_run
 from tunegate.session.plan import Planned
 from tunegate.session.pricing import Pricing
 from tunegate.testing import ScriptedEndpoint
@@ -136,29 +137,23 @@ def test_second_line_says_what_to_know_before_it_begins() -> None:
     assert Forecast((UNPRICED,)).lines()[1:] == ["price unknown: c; fixtures/prices.toml can say it"]
 
 
+def test_training_that_did_not_converge_is_named_before_the_first_call(library: Library) -> None:
+    """A row whose training did not work is named with the reason where it will be asked, and only there."""
+    trained = replace(MODEL, name="ft", training=Training(not_converged="its loss rose"))
+    plan_of = forecast(library, *plan(trained, "1", "2"), *plan(replace(MODEL, training=Training()), "1"))
+    assert plan_of.lines()[1:] == ["ft did not converge: its loss rose; its 2 calls are likely wasted"]
+    assert Forecast.from_json(plan_of.to_json()) == plan_of
+    (told,) = forecast(library, *plan(trained, "1")).models
+    assert Forecast((told,)).lines()[1:] == ["ft did not converge: its loss rose; its call is likely wasted"]
+    assert Forecast((replace(told, calls=0, recorded=1),)).lines()[1:] == []
+
+
 def test_budget_needs_a_price() -> None:
     """A budget for what nobody can price is refused, with the name of the model and what to do about it."""
     Forecast((ASKED, UNPRICED)).check_budget(None)
     Forecast((ASKED, REPLAYED)).check_budget(0.01)
     with pytest.raises(UsageError, match=r"--max-cost cannot hold: nobody knows what c costs(.|\n)*prices\.toml"):
         Forecast((ASKED, UNPRICED)).check_budget(0.01)
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"),
-    [
-        (0.0, "$0.00"),
-        (0.00001, "$0.00001"),
-        (0.00001234, "$0.000012"),
-        (0.05, "$0.05"),
-        (0.5, "$0.50"),
-        (0.999, "$1.00"),
-        (1234.5, "$1,234.50"),
-    ],
-)
-def test_amounts_are_readable(usd: float, text: str) -> None:
-    """Cents where they say something, two digits where they would say nothing, and never an exponent."""
-    assert money(usd) == text
 
 
 def test_prompt_that_cannot_be_written_stops_the_forecast(library: Library) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ def test_uncounted_reply_teaches_nothing(usage: Usage) -> None:
     assert pricing.count(asked, usage) is None
     assert pricing.charge(asked, usage) is None
     assert pricing.quote(asked) == before
+
+
+def test_cached_tokens_are_charged_their_own_price() -> None:
+    """What the provider read from its cache costs the cached price; of more than the prompt has, nothing is known."""
+    priced = Price(Rates(2.0, 10.0, cached_input_usd_per_mtok=0.5), "a list")
+    charge = partial(Pricing(FixedPrices(priced)).charge, prepared("2 + 2?"))
+    assert charge(Usage(1000, 100, 600)) == pytest.approx((400 * 2 + 600 * 0.5 + 100 * 10) / 1e6)
+    assert charge(Usage(1000, 100, 0)) == charge(Usage(1000, 100))
+    assert charge(Usage(1000, 100, 1001)) is None
 
 
 def test_without_price_or_limit_there_is_no_bound() -> None:

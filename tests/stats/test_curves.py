@@ -132,7 +132,7 @@ def test_all_at_one_end_is_a_level_curve(passed: int) -> None:
     needed = curve.examples_for(0.5)
     if passed:
         assert isinstance(needed, NotEnoughData)
-        assert "0 in all resamples" in needed.reason
+        assert needed.reason.startswith("the base model itself has a share of 0.5")
     else:
         assert isinstance(needed, NotEnoughData)
         assert "at least" in needed.reason
@@ -181,6 +181,29 @@ def test_far_beyond_what_was_tried_nothing_is_said() -> None:
     assert isinstance(curve.gain_of_next(1600, at=500), NotEnoughData)
 
 
+def test_without_the_base_model_nothing_is_said_of_it() -> None:
+    """A curve of trainings alone is not asked below the smallest, and does not say what the base model has."""
+    curve = fitted([point for point in drawn(RISE, seed=3) if point.examples])
+    assert curve.fewest_examples == 10
+    for found in (curve.value_at(0), curve.value_at(9), curve.gain_of_next(500, at=0)):
+        assert isinstance(found, NotEnoughData)
+        assert "the base model is no point of the curve" in found.reason
+    assert known(curve.value_at(10)).low < RISE.at(10)
+    early = curve.examples_for(0.05)
+    assert isinstance(early, NotEnoughData)
+    assert early.reason.startswith("a share of 0.05 needs at most 10 examples, by every curve")
+    needed = known(curve.examples_for(0.8))
+    assert 10 < needed.estimate < 50
+
+
+def test_what_the_smallest_training_has_may_need_fewer_examples() -> None:
+    """Where the smallest training is about where the share is reached, the upper limit is all that is known."""
+    needed = fitted([point for point in drawn(RISE, seed=3) if point.examples]).examples_for(RISE.at(9))
+    assert isinstance(needed, NotEnoughData)
+    assert "a share of 0.3" in needed.reason
+    assert "fewer than 10 were not tried" in needed.reason
+
+
 def test_too_few_sizes_or_trainings_are_not_enough_data() -> None:
     """A curve needs four sizes, and two trainings more than it has parameters."""
     points = exactly(RISE, cases=50)
@@ -190,6 +213,12 @@ def test_too_few_sizes_or_trainings_are_not_enough_data() -> None:
     assert isinstance(fit_curve(points[::2], seed=1, resamples=99), SaturatingCurve)
     few = fitted(points, resamples=19).value_at(10, level=0.99)
     assert isinstance(few, NotEnoughData)
+
+
+def test_a_share_that_is_never_reached_is_said_to_be() -> None:
+    """Where every curve falls below what is looked for, no number of examples is named, and the reason says it."""
+    needed = fitted(exactly(CurveShape(0.6, 0.3, 30, 1))).examples_for(0.55)
+    assert needed == NotEnoughData("a share of 0.55 is not reached by any curve that fits the points")
 
 
 def test_the_same_seed_gives_the_same_curve() -> None:

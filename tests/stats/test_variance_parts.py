@@ -21,6 +21,13 @@ def parts(measured: list[Measured], *, seed: int = 1) -> VarianceParts:
     return found
 
 
+def mean_of(found: VarianceParts, *, trainings: int = 1, cases: int, repeats: int = 1) -> MeanVariance:
+    """The variance of a mean, where it must be known."""
+    mean = found.of_mean(trainings=trainings, cases=cases, repeats=repeats)
+    assert isinstance(mean, MeanVariance), mean
+    return mean
+
+
 def replies(trainings: int, cases: int, repeats: int, *, missing: float = 0.0, seed: int = 1) -> list[Measured]:
     """Replies whose components have standard deviations of 0.1, 0.3, 0.2 and 0.25."""
     dice = np.random.default_rng(seed)
@@ -70,11 +77,11 @@ def test_a_negative_component_is_nothing_and_said() -> None:
 def test_the_variance_of_a_mean_says_what_to_buy() -> None:
     """More of one thing divides what depends on it, and nothing else."""
     found = parts(replies(3, 60, 2))
-    one = found.of_mean(cases=100)
-    more_cases, more_repeats, more_trainings = (
-        found.of_mean(cases=200),
-        found.of_mean(cases=100, repeats=2),
-        found.of_mean(cases=100, trainings=2),
+    one, more_cases, more_repeats, more_trainings = (
+        mean_of(found, cases=100),
+        mean_of(found, cases=200),
+        mean_of(found, cases=100, repeats=2),
+        mean_of(found, cases=100, trainings=2),
     )
     assert (more_cases.training, more_cases.case) == (one.training, pytest.approx(one.case / 2))
     assert (more_repeats.case, more_repeats.repeat) == (one.case, pytest.approx(one.repeat / 2))
@@ -108,7 +115,28 @@ def test_what_a_layout_cannot_tell_is_not_enough_data() -> None:
     assert isinstance(split_variance([], seed=1), NotEnoughData)
     level = parts([Measured(training, case, 1.0) for training in range(3) for case in range(20)])
     assert isinstance(level.training, NotEnoughData)
-    assert isinstance(level.of_mean(cases=20).shares, NotEnoughData)
+    assert isinstance(mean_of(level, cases=20).shares, NotEnoughData)
+
+
+def test_an_unknown_part_leaves_the_shares_unknown() -> None:
+    """Five cases say how trainings differ and not how cases do: training's part is unknown then, and not all of it."""
+    few = parts(replies(3, 5, 2))
+    assert not isinstance(few.training, NotEnoughData)
+    assert few.of_mean(cases=5) == NotEnoughData("case: 5 cases are too few to resample: at least 8 are needed")
+    assert parts(replies(1, 20, 2)).of_mean(cases=20) == NotEnoughData("training: there is one training only")
+
+
+def test_a_part_of_which_none_was_seen_is_nothing() -> None:
+    """Where only trainings differ, all of the variance is theirs; without repeats, theirs is in another part."""
+    apart = parts([Measured(training, case, float(training)) for training in range(3) for case in range(20)])
+    assert apart.case == apart.training_by_case == NotEnoughData("no variance was seen")
+    shares = mean_of(apart, cases=20).shares
+    assert isinstance(shares, MeanVariance)
+    assert shares.training == pytest.approx(1)
+    once = mean_of(parts(replies(3, 40, 1)), cases=40).shares
+    assert isinstance(once, MeanVariance)
+    assert 0 < once.training_by_case < 1
+    assert once.repeat == 0
 
 
 def test_impossible_values_are_refused() -> None:

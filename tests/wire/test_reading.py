@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tunegate.errors import WireError
 from tunegate.exchanges import Exchange, Request, Timing
+from tunegate.records import Usage
 from tunegate.wire import read_exchange
 from tunegate.wire.reading import stream_events
 
@@ -35,6 +36,22 @@ def stream(*chunks: dict[str, Any] | str, timing: Timing | None = None) -> Excha
 
 def delta(finish_reason: str | None = None, **content: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": content, "finish_reason": finish_reason}]}
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 6}}, 6),
+        ({"prompt_tokens_details": {"cached_tokens": 0}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": -1}}, None),
+        ({"prompt_tokens_details": None}, None),
+        ({}, None),
+    ],
+)
+def test_cached_tokens_are_read_where_the_server_says_so(details: dict[str, Any], cached: int | None) -> None:
+    """0 is something that the server said; silence and nonsense are unknown."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, **details}
+    assert read_exchange(whole({"content": "a"}, usage=usage)).reply.usage == Usage(9, 1, cached)
 
 
 @pytest.mark.parametrize(

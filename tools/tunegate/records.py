@@ -8,9 +8,9 @@ written here only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, Protocol, TypedDict, get_args
 
 from tunegate.errors import RunError
 
@@ -38,6 +38,8 @@ class Usage:
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Of the prompt, what the provider read from its cache."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Reply:
     """The server's `system_fingerprint`."""
     usage: Usage = field(default_factory=Usage)
     refusal: str | None = None
+    ended: bool = True
+    """False where a stream stopped behind its finish_reason without the `[DONE]` that ends it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,39 @@ class Check:
     got: str = ""
     question: int | None = None
     advisory: bool = False
+
+
+class Judgement(Protocol):
+    """What a check said: the check itself, or what a quick reader keeps of it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the check."""
+
+    @property
+    def passed(self) -> bool | None:
+        """As in `Check`."""
+
+    @property
+    def advisory(self) -> bool:
+        """As in `Check`."""
+
+
+Outcome = tuple[tuple[tuple[str, int], bool], ...]
+"""What checks came to, each by its name and by its place, from 0, among those of the same name."""
+
+
+def outcome_of(checks: Iterable[Judgement]) -> Outcome:
+    """Return what the checks that count came to; what could not be judged says nothing, and is left out."""
+    places: dict[str, int] = {}
+    found: list[tuple[tuple[str, int], bool]] = []
+    for check in checks:
+        if check.advisory:
+            continue
+        place = places[check.name] = places.get(check.name, -1) + 1
+        if check.passed is not None:
+            found.append(((check.name, place), check.passed))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -99,6 +136,13 @@ class Record:
     """Fingerprint of the request: equal where two runs asked exactly the same."""
     recorded_at: str | None = None
     error: str | None = None
+    max_tokens: int | None = None
+    """Where the reply was to be cut; only of an eval that says it of each case."""
+    pieces_s: Sequence[float] = ()
+    """Seconds to each piece of text; only of an eval that measures time, and empty where nothing was streamed."""
+    in_flight: int | None = None
+    """The most requests that were under way at once while this one was, itself among them, when it was recorded; None
+    where the recording does not say."""
 
     @property
     def missed(self) -> tuple[Check, ...]:
@@ -145,6 +189,12 @@ def _plain(record: Record) -> dict[str, Any]:
     }
     if record.error is not None:
         plain["error"] = record.error
+    if record.max_tokens is not None:
+        plain["max_tokens"] = record.max_tokens
+    if record.pieces_s:
+        plain["pieces_s"] = list(record.pieces_s)
+    if record.in_flight is not None:
+        plain["in_flight"] = record.in_flight
     return plain
 
 
@@ -168,10 +218,20 @@ def _plain_reply(reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "model": reply.model,
         "fingerprint": reply.fingerprint,
-        "usage": asdict(reply.usage),
+        "usage": _plain_usage(reply.usage),
     }
     if reply.refusal is not None:
         plain["refusal"] = reply.refusal
+    if not reply.ended:
+        plain["ended"] = False
+    return plain
+
+
+def _plain_usage(usage: Usage) -> dict[str, int | None]:
+    plain = asdict(usage)
+    if usage.cached_tokens is None:
+        # Most servers do not say: such a record is the same as it was before there was the field.
+        del plain["cached_tokens"]
     return plain
 
 
@@ -202,4 +262,7 @@ def _record(plain: Mapping[str, Any]) -> Record:
         request=plain["request"],
         recorded_at=plain["recorded_at"],
         error=plain.get("error"),
+        max_tokens=plain.get("max_tokens"),
+        pieces_s=tuple(plain.get("pieces_s", ())),
+        in_flight=plain.get("in_flight"),
     )

@@ -38,11 +38,36 @@ class Eval:
     name: str
     cases: Callable[[Sources], Sequence[Case]]
     prompt: Callable[[Any, Sources], list[Message]]
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | Callable[[Any], int] = MAX_TOKENS
+    """Where a reply is cut; a function says it of each case."""
+    temperature: Callable[[Any], float | None] | None = None
+    """Says at which temperature a case is asked, from 0 to 2; None, here or of a case, leaves it to the run."""
     training: Callable[[Sources], Sequence[Case]] | None = None
     """The cases that a model may learn from; None where the eval has none."""
     answer: Callable[[Any], str] | None = None
     """The reply to a training case that is known to be right; None where only a teacher can say."""
+    times: bool = False
+    """Whether it measures time: asked live with nothing beside it, the models in turns."""
+    partial: bool = False
+    """Whether a replay leaves out the rows of which nothing is recorded in it; else one such row stops it."""
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether replies are cut at a limit that goes by the case."""
+        return callable(self.max_tokens)
+
+    def limit_of(self, case: Case) -> int:
+        """Return where the reply to a case is cut.
+
+        Raises:
+            UsageError: what the eval says of it is no whole number from 1 up.
+        """
+        if not callable(self.max_tokens):
+            return self.max_tokens
+        limit = self.max_tokens(case)
+        if type(limit) is not int or limit < 1:
+            raise UsageError(f"max_tokens of {self.name}[{case.id}]: wanted a whole number from 1 up, found {limit!r}")
+        return limit
 
 
 def evaluates(
@@ -50,11 +75,20 @@ def evaluates(
     *,
     cases: Callable[[Sources], Sequence[Case]],
     prompt: Callable[[Any, Sources], list[Message]],
-    max_tokens: int = MAX_TOKENS,
+    max_tokens: int | Callable[[Any], int] = MAX_TOKENS,
+    temperature: Callable[[Any], float | None] | None = None,
     training: Callable[[Sources], Sequence[Case]] | None = None,
     answer: Callable[[Any], str] | None = None,
+    times: bool = False,
+    partial: bool = False,
 ) -> Callable[[_Function], _Function]:
     """Make the test function below an eval; `training` and `answer` are for `tunegate distill`.
+
+    `temperature` says of a case at which one it is asked; a row of the matrix that fixes its own keeps it, and None
+    leaves the case to the run's `--temperature`. `max_tokens` may be a function that says of a case where its reply is
+    cut. An eval that `times` is asked live one request at a time, the models in turns, and its records keep when each
+    piece of a reply came. A `partial` eval makes sense for some rows only: a replay leaves out those that have no
+    recording in it, and says which.
 
     Raises:
         UsageError: the name cannot be a folder's, no tokens are allowed, or the test is an eval already.
@@ -63,9 +97,19 @@ def evaluates(
         raise UsageError(
             f"name of an eval: wanted small letters, digits, - and _ (it names a folder), found {shorten(name)}"
         )
-    if max_tokens < 1:
+    if not callable(max_tokens) and max_tokens < 1:
         raise UsageError(f"eval {name}: wanted max_tokens of at least 1, found {max_tokens}")
-    declared = Eval(name=name, cases=cases, prompt=prompt, max_tokens=max_tokens, training=training, answer=answer)
+    declared = Eval(
+        name=name,
+        cases=cases,
+        prompt=prompt,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        training=training,
+        answer=answer,
+        times=times,
+        partial=partial,
+    )
 
     def declare(function: _Function) -> _Function:
         already = eval_of(function)

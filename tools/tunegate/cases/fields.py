@@ -149,6 +149,8 @@ LABEL = Field(str, "one line of text, without padding", _is_name)
 COUNT = Field(int, "an integer, 0 or more", lambda value: value >= 0)
 POSITIVE = Field(int, "an integer, 1 or more", lambda value: value >= 1)
 SECONDS = Field(float, "seconds, more than 0", lambda value: 0 < value < math.inf)
+RATE = Field(float, "a number above 0", lambda value: 0 < value < math.inf)
+NUMBER = Field(float, "a finite number", math.isfinite)
 URL = Field(str, "an address like http://127.0.0.1:8091/v1, without password or query", _is_address, secret=True)
 KEY_ENV = Field(
     str,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tunegate.cases.matrix import Model
+from tunegate.cases.models import Model
 from tunegate.cost import Price, Rates
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def list_price(model: Model, *, at: datetime) -> Price | None:
         batch=_rates(batch) if batch else None,
         source=f"genai-prices {genai_prices.__version__}: {standard.provider.id}, {standard.model.id}",
         as_of=since,
+        checked_on=_newest_date(at.date()),
         max_prompt_tokens=min((*_steps(live), *_steps(batch)), default=None),
     )
 
@@ -133,6 +135,23 @@ def _standing(model: ModelInfo, *, at: datetime) -> tuple[bool, str | None]:
         if price.constraint.active(at):
             return True, price.constraint.start_date.isoformat()
     return True, None
+
+
+@lru_cache(maxsize=8)
+def _newest_date(until: date) -> str | None:
+    """Return the newest date up to a day that the whole list names: about then somebody last looked after it."""
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.types import StartDateConstraint
+
+    constraints = (
+        priced.constraint
+        for provider in get_snapshot().providers
+        for model in provider.models
+        for priced in (*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ()))
+    )
+    dates = (each.start_date for each in constraints if isinstance(each, StartDateConstraint))
+    newest = max((start for start in dates if start <= until), default=None)
+    return newest.isoformat() if newest else None
 
 
 def _has_variant(found: PriceCalculation, when: Mapping[str, str], *, at: datetime) -> bool:

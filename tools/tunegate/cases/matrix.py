@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tunegate.cases.fields import (
     BODY,
@@ -14,8 +14,10 @@ from tunegate.cases.fields import (
     KEY_ENV,
     LINES,
     NAME,
+    NUMBER,
     OMIT,
     POSITIVE,
+    RATE,
     SECONDS,
     TEXT,
     URL,
@@ -24,82 +26,15 @@ from tunegate.cases.fields import (
     one_of,
     read_fields,
 )
+from tunegate.cases.models import ROLES, Endpoint, Lab, Limits, Model, Role, Training
 from tunegate.cases.names import is_glob, list_names, match_names, nearest_names, show_path
 from tunegate.cases.toml_file import read_toml
 from tunegate.errors import MatrixError
 from tunegate.exchanges import canonical_json
 
-Role = Literal["candidate", "baseline", "teacher", "retired"]
-ROLES: tuple[Role, ...] = get_args(Role)
 ASKED: tuple[Role, ...] = ("candidate", "baseline")
 """A run without patterns asks these. A teacher is asked only by a name or glob, because it is the expensive one; and
 so is what is retired, a former baseline."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How hard an endpoint may be pressed; None is no limit of ours."""
-
-    max_connections: int | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    timeout_s: float = 60.0
-    attempts: int = 6
-    """How often a request is sent before it counts as failed."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A server with the chat completions API."""
-
-    name: str
-    base_url: str
-    """Without a slash at its end."""
-    key_env: str | None = None
-    """Environment variable that holds the key; None sends no key."""
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Lab:
-    """Where `tunegate lab serve` finds a model on this machine."""
-
-    package: str
-    """Import name of the package that brings the weights."""
-    file: str | None = None
-    chat_template: str | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row of the matrix."""
-
-    name: str
-    endpoint: Endpoint
-    role: Role = "candidate"
-    base: str | None = None
-    """The model that training began with; None where nobody said."""
-    examples: int | None = None
-    """Training examples; 0 is untrained, None where nobody said."""
-    training_seed: int | None = None
-    shots: int | None = None
-    """Solved examples before each question: a long prompt is part of what is compared. None leaves it to the run."""
-    asks_for: str | None = None
-    body: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Merged into each request's body."""
-    omit: tuple[str, ...] = ()
-    """Fields left out of each request's body, where an endpoint refuses them."""
-    lab: Lab | None = None
-
-    @property
-    def model(self) -> str:
-        """The name the endpoint knows."""
-        return self.asks_for or self.name
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of its endpoint, which all its models share."""
-        return self.endpoint.limits
 
 
 @dataclass(frozen=True)
@@ -218,11 +153,24 @@ _MODEL = {
     "base": TEXT,
     "examples": COUNT,
     "training_seed": COUNT,
+    "training": Field(dict),
     "shots": COUNT,
     "model": TEXT,
     "body": BODY,
     "omit": OMIT,
     "lab": Field(dict),
+}
+_TRAINING = {
+    "job": TEXT,
+    "set": TEXT,
+    "sha256": TEXT,
+    "epochs": POSITIVE,
+    "batch_size": POSITIVE,
+    "learning_rate_multiplier": RATE,
+    "tokens": COUNT,
+    "first_loss": NUMBER,
+    "final_loss": NUMBER,
+    "not_converged": TEXT,
 }
 _LAB = {"package": TEXT.required(), "file": TEXT, "chat_template": LINES}
 
@@ -242,6 +190,7 @@ def _model(name: str, row: object, *, endpoints: Mapping[str, Endpoint], spot: S
             wanted=f"an endpoint of this file ({list_names(values['endpoint'], tuple(endpoints))})",
             found=values["endpoint"],
         )
+    training = read_fields(values["training"], _TRAINING, spot=spot / "training") if "training" in values else None
     lab = read_fields(values["lab"], _LAB, spot=spot / "lab") if "lab" in values else None
     return Model(
         name=name,
@@ -250,6 +199,7 @@ def _model(name: str, row: object, *, endpoints: Mapping[str, Endpoint], spot: S
         base=values.get("base"),
         examples=values.get("examples"),
         training_seed=values.get("training_seed"),
+        training=Training(**training) if training is not None else None,
         shots=values.get("shots"),
         asks_for=values.get("model"),
         body=values.get("body", {}),

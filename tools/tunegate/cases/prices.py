@@ -13,11 +13,11 @@ from typing import Any
 
 from tunegate.cases.fields import NAME, TEXT, Field, Spot, read_fields
 from tunegate.cases.list_prices import host_of, is_tuned, list_price
-from tunegate.cases.matrix import Model
+from tunegate.cases.models import Model
 from tunegate.cases.names import list_names, show_path
 from tunegate.cases.toml_file import read_toml
 from tunegate.cost import Price, Rates
-from tunegate.errors import CaseFileError
+from tunegate.errors import CaseFileError, UsageError
 
 OPENAI = "api.openai.com"
 
@@ -50,6 +50,8 @@ class PriceBook:
     """SHA-256 (hex) of what the file says: comments and order of keys do not count."""
     path: Path = Path("prices.toml")
     """Where it was read, or looked for."""
+    is_closed: bool = False
+    """Whether it is all there is: the prices of another time must not be filled up with today's lists."""
 
     @classmethod
     def load(cls, path: str | Path, *, endpoints: Collection[str] | None = None) -> PriceBook:
@@ -59,6 +61,27 @@ class PriceBook:
             CaseFileError: it is no TOML, or a row cannot be meant as it stands.
         """
         return _load(Path(path), endpoints=endpoints)
+
+    @classmethod
+    def load_named(cls, name: str | None, *, fixtures: Path) -> PriceBook:
+        """Read the book `prices-<name>.toml` of the case files, or the file `name`; None is the book of today.
+
+        Raises:
+            UsageError: there is no such book.
+            CaseFileError: it is no TOML, or a row cannot be meant as it stands.
+        """
+        if name is None:
+            return cls.load(fixtures / "prices.toml")
+        path = fixtures / f"prices-{name}.toml"
+        if not path.exists():
+            path = Path(name)
+        if not path.is_file():
+            known = [path.stem.removeprefix("prices-") for path in sorted(fixtures.glob("prices-*.toml"))]
+            raise UsageError(
+                f"no price book called {name!r}: neither {show_path(fixtures / f'prices-{name}.toml')} nor a file\n"
+                f"  there are: {list_names(name, known) if known else 'none beside prices.toml'}"
+            )
+        return cls.load(path)
 
     def price_of(self, model: Model, *, at: datetime | None = None) -> Price | None:
         """Return what a model costs; None is unknown.
@@ -72,18 +95,39 @@ class PriceBook:
         for name in dict.fromkeys((model.name, model.model)):
             rows = [row for row in self.rows if row.price.live and row.means(name, endpoint=model.endpoint.name)]
             if rows:
-                return _with_batch(max(rows, key=lambda row: row.rank(name)).price, model)
-        return list_price(model, at=at or datetime.now(UTC))
+                price = max(rows, key=lambda row: row.rank(name)).price
+                return price if self.is_closed else _with_batch(price, model)
+        return None if self.is_closed else list_price(model, at=at or datetime.now(UTC))
+
+    def training_price_of(self, model: Model) -> Price | None:
+        """Return the price that says what training a model costs, None where no row of the book does.
+
+        Rows are looked at as for calls, and after them those for the model that training begins with: providers price
+        a training by its base. Lists say nothing of training.
+        """
+        for name in dict.fromkeys((model.name, model.model, model.base)):
+            if name is None:
+                continue
+            rows = [
+                row
+                for row in self.rows
+                if row.price.training_usd_per_mtok is not None and row.means(name, endpoint=model.endpoint.name)
+            ]
+            if rows:
+                return max(rows, key=lambda row: row.rank(name)).price
+        return None
 
 
 _USD = Field(float, "US dollars per million tokens, 0 or more", lambda value: 0 <= value < math.inf)
 _RATES = tuple(field.name for field in fields(Rates))
 _PRICES = (*_RATES, *(f"batch_{name}" for name in _RATES), "training_usd_per_mtok")
+_FILE = {"prices": Field(list, "a list of tables, each under [[prices]]"), "list_prices": Field(bool)}
 _ROW = {
     "model": NAME.required(),
     "endpoint": TEXT,
     **dict.fromkeys(_PRICES, _USD),
     "since": Field(date, "a date like 2026-11-01"),
+    "checked": Field(date, "a date like 2026-11-01"),
     "source": TEXT.required(),
 }
 
@@ -96,7 +140,7 @@ def _load(path: Path, *, endpoints: Collection[str] | None) -> PriceBook:
     except OSError as problem:
         raise CaseFileError(f"cannot read {show_path(path)}: {problem.strerror}") from problem
     table, place = file.table, file.spot
-    read_fields(table, {"prices": Field(list, "a list of tables, each under [[prices]]")}, spot=place)
+    read_fields(table, _FILE, spot=place)
     rows: list[PriceRow] = []
     for number, values in enumerate(table.get("prices", ()), start=1):
         row = _row(values, place=place / "prices" / str(number), endpoints=endpoints)
@@ -105,7 +149,7 @@ def _load(path: Path, *, endpoints: Collection[str] | None) -> PriceBook:
                 wanted="one row for a model and endpoint", found=f"a second one for {row.pattern!r}"
             )
         rows.append(row)
-    return PriceBook(rows=tuple(rows), digest=file.digest, path=path)
+    return PriceBook(rows=tuple(rows), digest=file.digest, path=path, is_closed=not table.get("list_prices", True))
 
 
 def _row(row: object, *, place: Spot, endpoints: Collection[str] | None) -> PriceRow:
@@ -118,12 +162,14 @@ def _row(row: object, *, place: Spot, endpoints: Collection[str] | None) -> Pric
             wanted=f"an endpoint of the matrix ({list_names(endpoint, tuple(endpoints))})", found=endpoint
         )
     since: date | None = values.get("since")
+    checked: date | None = values.get("checked")
     price = Price(
         live=_read_rates(values, prefix="", place=place),
         batch=_read_rates(values, prefix="batch_", place=place),
         training_usd_per_mtok=values.get("training_usd_per_mtok"),
         source=values["source"],
         as_of=since.isoformat() if since else None,
+        checked_on=checked.isoformat() if checked else None,
     )
     return PriceRow(pattern=values["model"], price=price, endpoint=endpoint)
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from tunegate.cases.banks import Bank
 from tunegate.cases.csv_rows import decode_text
+from tunegate.cases.fields import Spot
 from tunegate.cases.layouts import MMLU, read_bank
 from tunegate.cases.names import list_names, show_path
-from tunegate.cases.questions import Batch
+from tunegate.cases.own_rows import Row, read_own_rows
+from tunegate.cases.questions import Batch, hash_words
 from tunegate.cases.rows import Place
 from tunegate.errors import CaseFileError
 
 SHOTS_SEED = 0
 """The worked examples do not move with the seed: a prompt changes with `shots` alone."""
+
+
+class HasId(Protocol):
+    """Anything with a stable name."""
+
+    @property
+    def id(self) -> str:
+        """The name."""
+
+
+Named = TypeVar("Named", bound=HasId)
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class Sources:
     seed: int = 0
     subjects: tuple[str, ...] = ()
     shots: int = 0
+    max_tokens: tuple[int, ...] = ()
+    """Where the run cuts replies; several for an eval that sweeps them, none leaves it to the eval."""
     download: bool = False
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -98,6 +113,33 @@ class Sources:
             return tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as problem:
             Place(path).refuse(wanted="TOML", found=f"a mistake: {problem}")
+
+    def rows(self, name: str, key: str, *, kind: type[Row]) -> list[Row]:
+        """Return the tables `[[key]]` of the TOML file `name`, each as a `kind`.
+
+        `kind` is a dataclass whose fields (`str`, `int`, `float`, `bool`, `tuple[str, ...]`, or one of these or None)
+        say what a table holds; those without a default have to be there.
+
+        Raises:
+            CaseFileError: the file is not there or is no TOML, has no such table, or one that does not fit.
+        """
+        return read_own_rows(
+            self.table(name), key, kind=kind, spot=Spot(show_path(self.fixtures / name), CaseFileError)
+        )
+
+    def sample(self, cases: Sequence[Named]) -> list[Named]:
+        """Return as many of an eval's own cases as the run's limit allows, chosen by its seed, in the order given.
+
+        A larger limit contains the smaller one, and where the run names none, all are taken.
+        """
+        if not isinstance(self.limit, int) or self.limit >= len(cases):
+            return list(cases)
+        taken = {case.id for case in sorted(cases, key=lambda case: hash_words(self.seed, case.id))[: self.limit]}
+        return [case for case in cases if case.id in taken]
+
+    def token_limits(self, *default: int) -> tuple[int, ...]:
+        """Return the limits that an eval sweeps, rising: those of the run's `--max-tokens`, else its own."""
+        return tuple(sorted({*(self.max_tokens or default)}))
 
     def tables(self, pattern: str) -> list[str]:
         """Return the names of the files under `fixtures` that match a glob, sorted; `table` reads them.

@@ -1,5 +1,5 @@
 """What can be said of a reply's text without asking anybody: is it JSON, has it the shape that was asked for,
-has it fallen apart.
+has it fallen apart, does it say an answer in plain words.
 
 Pure: no file, no clock, no network. An eval builds its `Check`s from these parts.
 """
@@ -18,6 +18,7 @@ from tunegate.checks.degeneration import (
 )
 from tunegate.checks.json_reply import JsonReply, judge_json
 from tunegate.checks.json_text import MAX_DEPTH, JsonText, brief, kind_of, read_json
+from tunegate.checks.plain_words import check_plain, find_answer
 from tunegate.checks.recovery import recover_json
 from tunegate.checks.shape import Problem, Shape
 from tunegate.records import Check, Reply
@@ -37,8 +38,10 @@ __all__ = [
     "check_length",
     "check_loop",
     "check_phrase",
+    "check_plain",
     "check_script",
     "degeneration_checks",
+    "find_answer",
     "judge_json",
     "kind_of",
     "read_json",

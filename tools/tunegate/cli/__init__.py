@@ -8,7 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from tunegate import __version__
-from tunegate.cli import accept, cassettes, compare, distill, gate, lab, merge, plan, questions, table, verify
+from tunegate.cli import (
+    accept,
+    break_even,
+    cassettes,
+    compare,
+    cost,
+    curve,
+    distill,
+    finetune,
+    gate,
+    lab,
+    latency,
+    merge,
+    plan,
+    plot,
+    questions,
+    table,
+    verify,
+)
 from tunegate.errors import TunegateError
 
 USAGE_ERROR = 4
@@ -49,6 +67,24 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="tunegate", description=description)
     parser.add_argument("--version", action="version", version=f"tunegate {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for command in (table, gate, accept, verify, compare, plan, distill, merge, cassettes, questions, lab):
+    for command in (
+        table,
+        gate,
+        accept,
+        verify,
+        compare,
+        plan,
+        cost,
+        break_even,
+        curve,
+        latency,
+        plot,
+        distill,
+        finetune,
+        merge,
+        cassettes,
+        questions,
+        lab,
+    ):
         command.add_command(commands)
     return parser

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegate.cli.numbers import dollars, natural, positive
+
 if TYPE_CHECKING:
     from tunegate.cli.distilling import Done
     from tunegate.distill import BreakEven, Refusal, TrainingFile
@@ -37,15 +39,15 @@ def add_command(commands: Any) -> None:
     who.add_argument("--teacher", metavar="NAME", help="have this model of the matrix write the answers")
     add("--sizes", type=_sizes, default=(None,), metavar="N,N,...",
         help="examples of each training file; `all` is as many as there are (default: all)")  # fmt: skip
-    add("--validation", type=_natural, default=0, metavar="N", help="examples put aside for validation (default: 0)")
-    add("--seed", type=_natural, default=0, metavar="N", help="decides which lessons come first (default: 0)")
+    add("--validation", type=natural, default=0, metavar="N", help="examples put aside for validation (default: 0)")
+    add("--seed", type=natural, default=0, metavar="N", help="decides which lessons come first (default: 0)")
     add("-o", "--output", type=Path, metavar="FOLDER", help="default: reports/training/SOURCE-TEACHER")
 
     files = parser.add_argument_group("what the files hold")
     add = files.add_argument
     add("--system", metavar="TEXT", help="system message of the examples; @FILE reads it, an empty one leaves it out "
         "(default: as the prompt has it)")  # fmt: skip
-    add("--repetitions", type=_positive, default=1, metavar="N", help="write the set N times over (default: 1)")
+    add("--repetitions", type=positive, default=1, metavar="N", help="write the set N times over (default: 1)")
     add("--near", type=float, default=0.8, metavar="SHARE",
         help="similarity from which texts are near duplicates (default: 0.8)")  # fmt: skip
     add("--strict", action="store_true", help="end with 1, before anything is asked or written, where a lesson stands "
@@ -61,25 +63,30 @@ def add_command(commands: Any) -> None:
     add("--record", nargs="?", choices=("missing", "all"), const="missing",
         help="ask for answers that are not recorded, or for all (default: replay only; bare: missing)")  # fmt: skip
     add("--dry-run", action="store_true", help="say what would be asked and what that may cost, and stop")
-    add("--max-cost", type=float, metavar="USD", help="stop asking before it has cost more than this (default: no cap)")
-    add("--max-connections", type=_positive, default=64, metavar="N", help="requests in flight (default: 64)")
+    add(
+        "--max-cost",
+        type=dollars,
+        metavar="USD",
+        help="stop asking before it has cost more than this (default: no cap)",
+    )
+    add("--max-connections", type=positive, default=64, metavar="N", help="requests in flight (default: 64)")
     add("--base-url", metavar="URL", help="where a teacher is asked that stands in no matrix")
     add("--cassettes", type=Path, default=Path("cassettes"), metavar="DIR", help="recordings (default: cassettes)")
     add("--teacher-system", metavar="TEXT", help="system message that the teacher sees; @FILE reads it (default: as "
         "the examples)")  # fmt: skip
     add("--temperature", type=float, default=0.0, help="of the answers (default: 0)")
-    add("--max-tokens", type=_positive, metavar="N", help="of an answer (default: the eval's, 512 for a file)")
-    add("--shots", type=_natural, default=0, metavar="K",
+    add("--max-tokens", type=positive, metavar="N", help="of an answer (default: the eval's, 512 for a file)")
+    add("--shots", type=natural, default=0, metavar="K",
         help="solved batches that the teacher sees and the student does not (default: 0)")  # fmt: skip
-    add("--spare", type=_natural, metavar="N", help="lessons tried beyond those wanted where answers are refused "
+    add("--spare", type=natural, metavar="N", help="lessons tried beyond those wanted where answers are refused "
         "(default: a fifth of those wanted)")  # fmt: skip
-    add("--augment", type=_natural, default=0, metavar="N",
+    add("--augment", type=natural, default=0, metavar="N",
         help="have the teacher write N more prompts for each one of a file (default: 0)")  # fmt: skip
 
     money = parser.add_argument_group("money")
     add = money.add_argument
     add("--student", metavar="NAME", help="row of the matrix that is to be trained: says the price of training")
-    add("--epochs", type=_positive, default=3, metavar="N", help="for that price, and kept for training (default: 3)")
+    add("--epochs", type=positive, default=3, metavar="N", help="for that price, and kept for training (default: 3)")
     add("--replaces", metavar="NAME",
         help="row of the matrix whose calls the student will take over (default: the teacher)")  # fmt: skip
     parser.set_defaults(command=distill)
@@ -126,33 +133,33 @@ def _render(done: Done) -> Iterator[str]:
 
 
 def _render_money(done: Done) -> Iterator[str]:
-    from tunegate.session.forecast import money
+    from tunegate.cost import dollars
 
     if done.chosen.teaching_usd is None:
         yield "the answers cost: unknown; fixtures/prices.toml can say a price"
     elif done.made.teacher is not None:
-        yield f"the answers cost: {money(done.chosen.teaching_usd)}, those replayed among them"
+        yield f"the answers cost: {dollars(done.chosen.teaching_usd)}, those replayed among them"
     if done.break_even is not None:
         yield _say_break_even(done.break_even)
 
 
 def _training(file: TrainingFile, done: Done) -> str:
-    from tunegate.session.forecast import money
+    from tunegate.cost import dollars
 
     if done.made.student is None or file is done.written.validation:
         return ""
-    cost = "cost unknown" if file.training_usd is None else money(file.training_usd)
+    cost = "cost unknown" if file.training_usd is None else dollars(file.training_usd)
     return f"; training {done.made.student} for {done.made.epochs} epochs: {cost}"
 
 
 def _say_break_even(found: BreakEven) -> str:
-    from tunegate.session.forecast import money
+    from tunegate.cost import dollars
 
-    each = f"a call of {found.student.model} costs about {money(found.student.usd)}"
-    other = f"one of {found.replaced.model} {money(found.replaced.usd)}"
+    each = f"a call of {found.student.model} costs about {dollars(found.student.usd)}"
+    other = f"one of {found.replaced.model} {dollars(found.replaced.usd)}"
     if found.calls is None:
         return f"break-even: never, {each}, {other}"
-    return f"break-even: after about {found.calls:,} calls ({each}, {other}; outlay {money(found.outlay_usd)})"
+    return f"break-even: after about {found.calls:,} calls ({each}, {other}; outlay {dollars(found.outlay_usd)})"
 
 
 def _show_refused(refused: Sequence[Refusal]) -> None:
@@ -164,22 +171,8 @@ def _show_refused(refused: Sequence[Refusal]) -> None:
 
 def _sizes(text: str) -> tuple[int | None, ...]:
     """Return sizes in their order, each once; None is all."""
-    sizes = {None if word.strip() == "all" else _positive(word) for word in text.split(",")}
+    sizes = {None if word.strip() == "all" else positive(word) for word in text.split(",")}
     return (*sorted(size for size in sizes if size is not None), *([None] if None in sizes else []))
-
-
-def _natural(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"a number from 0 on is wanted, not {text}")
-    return count
-
-
-def _positive(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1 on is wanted, not {text}")
-    return count
 
 
 def _say(line: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tunegate.cli import lab_demo
 from tunegate.errors import MatrixError
 
 
@@ -26,6 +27,7 @@ def add_command(commands: Any) -> None:
         help="folder that uploaded files and batches survive a restart in, one for each server; "
              "default: $XDG_STATE_HOME/tunegate/lab, or ~/.local/state/tunegate/lab")  # fmt: skip
     serve.set_defaults(command=serve_models)
+    lab_demo.add_verb(verbs)
 
 
 def serve_models(arguments: argparse.Namespace) -> int:

@@ -195,20 +195,20 @@ def _render_spending(bases: Sequence[Basis]) -> list[str]:
 
 
 def _spend(one: Spending) -> str:
-    from tunegate.session.forecast import money
+    from tunegate.cost import dollars
 
     tokens = "unknown tokens"
     if one.prompt_tokens is not None and one.completion_tokens is not None:
         tokens = f"{one.prompt_tokens:,.0f} tokens in and {one.completion_tokens:,.0f} out a call"
-    cost = "unknown cost" if one.cost_usd is None else money(one.cost_usd)
+    cost = "unknown cost" if one.cost_usd is None else dollars(one.cost_usd)
     return f"{one.calls} {'call' if one.calls == 1 else 'calls'}, {tokens}, {cost}"
 
 
 def _amounts(basis: Basis, cases: int) -> tuple[str, str, str]:
-    from tunegate.session.forecast import money
+    from tunegate.cost import dollars
 
     each = basis.usd_per_case
-    return f"{cases:,}", f"{cases * basis.calls_per_case:,}", "unknown" if each is None else money(cases * each)
+    return f"{cases:,}", f"{cases * basis.calls_per_case:,}", "unknown" if each is None else dollars(cases * each)
 
 
 def _changed(basis: Basis) -> str:

@@ -26,7 +26,10 @@ def show_table(arguments: argparse.Namespace) -> int:
     for record in read_records(folder):
         tally.add(record)
     order = [model["name"] for model in header["matrix"]]
-    sys.stdout.writelines(f"{line}\n" for line in render_table(tally, order=order))
+    trained = {model["name"]: model.get("training") or {} for model in header["matrix"]}
+    not_converged = {name: how["not_converged"] for name, how in trained.items() if how.get("not_converged")}
+    table = render_table(tally, order=order, not_converged=not_converged)
+    sys.stdout.writelines(f"{line}\n" for line in table)
     sys.stdout.write(f"run {header['run']}: {header['status']}, started {header['started_at']}\n")
     return 0 if header["status"] == "finished" else 1
 

@@ -129,6 +129,8 @@ class EngineTeacher:
             eval_,
             prompt=lambda case, sources: with_system(eval_.prompt(case, sources), asking.system),
             max_tokens=asking.max_tokens or eval_.max_tokens,
+            # The teacher is asked as the command says: a case's own temperature is for measuring.
+            temperature=None,
         )
         self._model = model
         self._room = classroom

@@ -14,7 +14,16 @@ Asking a teacher is the engine's work, so the door brings the two together.
 
 from tunegate.distill.augmentation import Augmented, augmenting_eval, read_variants
 from tunegate.distill.choosing import Chosen, Demand, Example, Filter, Refusal, choose_examples, count_reasons
-from tunegate.distill.folder import Made, TrainingFile, Written, check_folder, read_manifest, render_lines, write_folder
+from tunegate.distill.folder import (
+    VALIDATION,
+    Made,
+    TrainingFile,
+    Written,
+    check_folder,
+    read_manifest,
+    render_lines,
+    write_folder,
+)
 from tunegate.distill.lessons import Evaluation, Lesson, index_evaluation, make_lessons, with_system
 from tunegate.distill.money import BreakEven, CallCost, break_even, mean_call, taught_call, training_price, training_usd
 from tunegate.distill.prompts import Prompt, PromptFile, eval_of_prompts, prompt_of_messages, read_prompts
@@ -23,6 +32,7 @@ from tunegate.distill.texts import NEAR, Match, Part, TextIndex, normal_form, pa
 
 __all__ = [
     "NEAR",
+    "VALIDATION",
     "Augmented",
     "BreakEven",
     "CallCost",

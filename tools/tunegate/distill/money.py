@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from tunegate.cases import Message, Model, PriceBook
-from tunegate.cost import Price, cost_usd, estimate_tokens
+from tunegate.cost import Price, calls_to_break_even, cost_usd, estimate_tokens
+from tunegate.cost import training_usd as priced_training_usd
 from tunegate.distill.choosing import Example
 
 
@@ -31,24 +31,13 @@ class BreakEven:
 
 
 def training_price(book: PriceBook, model: Model) -> Price | None:
-    """Return the price of a model's training, None where nobody says; a row of the book goes before a list price."""
-    for name in dict.fromkeys((model.name, model.model)):
-        rows = [
-            row
-            for row in book.rows
-            if row.price.training_usd_per_mtok is not None and row.means(name, endpoint=model.endpoint.name)
-        ]
-        if rows:
-            return max(rows, key=lambda row: row.rank(name)).price
-    listed = book.price_of(model)
-    return listed if listed is not None and listed.training_usd_per_mtok is not None else None
+    """Return the price of a model's training, None where no row of the book says."""
+    return book.training_price_of(model)
 
 
 def training_usd(price: Price | None, *, tokens: int, epochs: int) -> float | None:
     """Return what it costs to train on `tokens` so many times over; None where the price is unknown."""
-    if price is None or price.training_usd_per_mtok is None:
-        return None
-    return tokens * epochs * price.training_usd_per_mtok / 1e6
+    return priced_training_usd(price.training_usd_per_mtok if price else None, tokens=tokens, epochs=epochs)
 
 
 def mean_call(model: Model, chats: Iterable[Sequence[Message]], *, prices: PriceBook) -> CallCost | None:
@@ -72,8 +61,9 @@ def taught_call(model: str, examples: Sequence[Example]) -> CallCost | None:
 
 def break_even(*, outlay_usd: float, student: CallCost, replaced: CallCost) -> BreakEven:
     """Return after how many calls the student has saved what it cost."""
-    saved = replaced.usd - student.usd
-    calls = ceil(outlay_usd / saved) if saved > 0 else None
+    calls = calls_to_break_even(
+        outlay_usd=outlay_usd, candidate_usd_per_call=student.usd, baseline_usd_per_call=replaced.usd
+    )
     return BreakEven(calls, outlay_usd, student, replaced)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tunegate.cases.kept_models import listed_models
 from tunegate.cases.names import list_names, match_names
 from tunegate.cassettes.address import quote_name, unquote_name
 from tunegate.cost import Price
@@ -14,7 +15,7 @@ from tunegate.gate.judging import judge
 from tunegate.gate.measures import Contender, Measures, measure_run
 from tunegate.gate.order import Place, Plan
 from tunegate.gate.policy import COST, Policy
-from tunegate.gate.run_prices import listed_models, prices_of
+from tunegate.gate.run_prices import prices_of
 from tunegate.gate.stopping.sequential import judge_until_decided
 from tunegate.gate.verdict import Verdict
 

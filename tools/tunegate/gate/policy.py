@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from tunegate.exchanges import canonical_json
+from tunegate.stats import AGREEMENT
 
 Kind = Literal["min", "max", "not_worse_by", "better_by", "max_ratio"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -24,6 +25,7 @@ MEASURES: Mapping[str, frozenset[Kind]] = {
     FIRST_TOKEN: frozenset({"max", "max_ratio"}),
     COST: frozenset({"max_ratio"}),
     RATING: frozenset({"min", "not_worse_by", "better_by"}),
+    AGREEMENT: frozenset({"min", "not_worse_by", "better_by"}),
 }
 """Metrics that no check has made, and the kinds of rules there are for each. All others are shares of checks."""
 SHARE_KINDS: frozenset[Kind] = frozenset({"min", "max", "not_worse_by", "better_by"})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tunegate.cases.names import is_glob
 from tunegate.gate.policy import MEASURES, RATING, TIMES, OnInconclusive, Policy, Rule
+from tunegate.stats import AGREEMENT
 
 _ENDINGS: Mapping[OnInconclusive, str] = {
     "stop": "stops: it has its own exit status, 10",
@@ -45,6 +46,8 @@ def _target(rule: Rule) -> str:
         return f"{name} {metric}"
     if metric in TIMES and rule.percentile != 0.5:
         return f"{metric} of {_percent(rule.percentile)} of the calls of {name}"
+    if metric == AGREEMENT:
+        return f"the agreement of the repeats of each case of {name}"
     mean = "the median " if metric in TIMES else "the mean " if metric in MEASURES else ""
     return f"{mean}{metric} of {name}"
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from tunegate.gate.measures import Contender
 from tunegate.gate.policy import MEASURES, RATING, Policy, Rule
 from tunegate.gate.sheets import Sheet
+from tunegate.stats import AGREEMENT
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,16 @@ class Match:
         return {name: self._paired(name) for name in self.candidate.sheets}
 
     def cases_of(self, probe: Probe) -> Sequence[str]:
-        """Return the cases that count for a probe: those of both sides where it compares."""
+        """Return the cases that count for a probe: where it compares, those of both sides.
+
+        Agreement is compared where both sides have as many repeats of a case.
+        """
         sheet = self.candidate.sheets.get(probe.eval)
         if sheet is None:
             return ()
         cases = self.cases[probe.eval] if probe.rule.needs_baseline else self._seen(probe.eval, sheet)
+        if probe.metric == AGREEMENT and probe.rule.needs_baseline:
+            cases = [case for case in cases if self.is_repeated_alike(probe.eval, case)]
         if probe.subject is None:
             return cases
         return [case for case in cases if sheet.subject_of(case) == probe.subject]
@@ -81,6 +87,15 @@ class Match:
                     f"{name}: {different} of {shared} cases of {self.candidate.model} were asked with another "
                     "question than those of the baseline, and are not compared (allow_other_prompts would)"
                 )
+            warmer = sum(
+                sheet.temperatures[sheet.numbers[case]] != other.temperatures[other.numbers[case]]
+                for case in self.cases[name]
+            )
+            if warmer:
+                yield (
+                    f"{name}: {warmer} of {len(self.cases[name])} cases of {self.candidate.model} were asked at "
+                    "another temperature than those of the baseline, and are compared all the same"
+                )
             if shared < len(mine):
                 yield f"{name}: {len(mine) - shared} of {len(mine)} cases of {self.candidate.model} have no baseline"
             if shared < len(theirs):
@@ -92,6 +107,11 @@ class Match:
     def is_pair(self, eval_name: str, case: str) -> bool:
         """Say whether both sides were asked the same under this name."""
         return self._is_pair(*self.sides(eval_name), case=case)
+
+    def is_repeated_alike(self, eval_name: str, case: str) -> bool:
+        """Say whether both sides have as many repeats of a case: more of them find more disagreement."""
+        mine, theirs = (side.agreement.repeats_of(case) for side in self.sides(eval_name))
+        return mine == theirs
 
     def _is_pair(self, mine: Sheet, theirs: Sheet, *, case: str) -> bool:
         one, other = mine.numbers.get(case), theirs.numbers.get(case)
@@ -154,6 +174,8 @@ def _evals(rule: Rule, match: Match, *, expected: Mapping[str, Sequence[str]]) -
 
 def _metrics(rule: Rule, match: Match, *, eval_name: str, warnings: list[str]) -> Sequence[str]:
     there = match.checks(eval_name)
+    if rule.metric == AGREEMENT and rule.needs_baseline:
+        warnings += _warn_of_repeats(match, eval_name=eval_name)
     if rule.metric in MEASURES or rule.metric in there:
         return [rule.metric]
     sides = match.sides(eval_name)
@@ -166,6 +188,15 @@ def _metrics(rule: Rule, match: Match, *, eval_name: str, warnings: list[str]) -
             if name not in compared
         ]
     return compared or [rule.metric]
+
+
+def _warn_of_repeats(match: Match, *, eval_name: str) -> list[str]:
+    cases = match.cases.get(eval_name, ())
+    unlike = sum(not match.is_repeated_alike(eval_name, case) for case in cases)
+    if not unlike or match.baseline is None:
+        return []
+    name = match.candidate.model
+    return [f"{eval_name} agreement: {unlike} of {len(cases)} cases have other numbers of repeats of {name}"]
 
 
 def _is_advisory(metric: str, sheets: Sequence[Sheet]) -> bool:

@@ -12,8 +12,9 @@ from statistics import median
 from tunegate.cost import Price, cost_usd
 from tunegate.errors import RunError
 from tunegate.gate.policy import COST, FIRST_TOKEN, HIGHEST_RATING, LATENCY, LOWEST_RATING, RATING
+from tunegate.records import outcome_of
 from tunegate.runs.brief_records import BriefRecord, BriefUsage
-from tunegate.stats import Judged
+from tunegate.stats import AGREEMENT, Judged, RepeatAgreement
 
 _UNKNOWN = -1
 _NO_USAGE = BriefUsage()
@@ -72,6 +73,8 @@ class Calls:
     first_token_s: array[float] = field(default_factory=lambda: array("d"))
     prompt_tokens: array[int] = field(default_factory=lambda: array("l"))
     completion_tokens: array[int] = field(default_factory=lambda: array("l"))
+    cached_tokens: array[int] = field(default_factory=lambda: array("l"))
+    """0 where the server did not say: what nobody said was cached costs what other input does."""
 
     def add(self, number: int, record: BriefRecord) -> None:
         """Keep what a scored record says of its call.
@@ -93,6 +96,7 @@ class Calls:
         prompt, completion = usage.prompt_tokens, usage.completion_tokens
         self.prompt_tokens.append(_UNKNOWN if prompt is None else prompt)
         self.completion_tokens.append(_UNKNOWN if completion is None else completion)
+        self.cached_tokens.append(usage.cached_tokens or 0)
 
     def _has(self, number: int, repeat: int) -> bool:
         """Say whether a further call of a case was kept already."""
@@ -110,9 +114,13 @@ class Sheet:
     subjects: list[str] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     """By the case's number: a hash of the last message that was sent, valid in this process."""
+    temperatures: list[float | None] = field(default_factory=list)
+    """By the case's number, as it was sent; None where the endpoint was left to its own."""
     columns: dict[str, Column] = field(default_factory=dict)
     even: dict[str, Column] = field(default_factory=dict)
     """The part of `columns` that the even repeats have: the rest, of the odd ones, is the same measured again."""
+    agreement: RepeatAgreement = field(default_factory=RepeatAgreement)
+    """Of the repeats of a case, by its name."""
     calls: Calls = field(default_factory=Calls)
     repeats: int = 0
     _sorted: tuple[str, ...] = ()
@@ -131,6 +139,9 @@ class Sheet:
             column.add(number, check.passed)
             if is_even and check.passed is not None:
                 self.even.setdefault(check.name, Column()).add(number, check.passed)
+        outcome = outcome_of(record.checks)
+        if outcome:
+            self.agreement.add(record.case, outcome)
         self.calls.add(number, record)
 
     def rate(self, case: str, rating: float) -> None:
@@ -145,6 +156,7 @@ class Sheet:
             number = self.numbers[record.case] = len(self.numbers)
             # Thousands of cases share a few subjects: each is kept once.
             self.subjects.append(sys.intern(record.subject))
+            self.temperatures.append(record.temperature)
             self.asked.append(hash(record.messages[-1].content) if record.messages else 0)
         return number
 
@@ -157,12 +169,16 @@ class Sheet:
 
     def judged(self, metric: str, case: str) -> Judged:
         """Return (passed, judged) of a case, over its questions and repeats."""
+        if metric == AGREEMENT:
+            return self.agreement.at(case)
         column = self.columns.get(metric)
         number = self.numbers.get(case)
         return (0.0, 0) if column is None or number is None else column.at(number)
 
     def judged_of(self, metric: str, cases: Sequence[str]) -> list[Judged]:
         """Return (passed, judged) of each of these cases, all of which have a score; as `judged`, and quicker."""
+        if metric == AGREEMENT:
+            return [self.agreement.at(case) for case in cases]
         column = self.columns.get(metric)
         if column is None:
             return [(0.0, 0)] * len(cases)
@@ -211,13 +227,16 @@ class Sheet:
             times = {LATENCY: calls.latency_s, FIRST_TOKEN: calls.first_token_s}[measure]
             yield from zip(calls.numbers, times, strict=True)
             return
-        for number, prompt, completion in zip(calls.numbers, calls.prompt_tokens, calls.completion_tokens, strict=True):
+        for number, prompt, completion, cached in zip(
+            calls.numbers, calls.prompt_tokens, calls.completion_tokens, calls.cached_tokens, strict=True
+        ):
             yield (
                 number,
                 cost_usd(
                     price,
                     prompt_tokens=prompt if prompt >= 0 else None,
                     completion_tokens=completion if completion >= 0 else None,
+                    cached_tokens=cached,
                 ),
             )
 

@@ -16,8 +16,10 @@ from tunegate.pytest_plugin.harness import HARNESS, Harness
 from tunegate.pytest_plugin.neighbours import leave_quickly, spare_hypothesis
 from tunegate.pytest_plugin.options import add_options, stay_in_one_process
 from tunegate.pytest_plugin.outcome import ATTEMPT, guard_of, make_report, planned_of, refuse_twins
+from tunegate.pytest_plugin.partial import has_no_rows
 from tunegate.pytest_plugin.sharding import keep_shard, tell_controller
 from tunegate.pytest_plugin.stopping import register_stopping
+from tunegate.pytest_plugin.timing import register_timing
 from tunegate.records import Check, Reply
 from tunegate.session import Attempt, Planned
 
@@ -46,12 +48,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(controller, "tunegate-controller")
     register_asker(config, harness)
     register_stopping(config, harness)
+    register_timing(config, harness)
     leave_quickly()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     tell_controller(session.config)
+    session.config.stash[HARNESS].left_out.tell_controller(session.config)
     if session.config.stash[HARNESS].is_worker and all(planned_of(item) for item in session.items):
         spare_hypothesis(session.config)
 
@@ -59,6 +63,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if HARNESS in config.stash:
         config.stash[HARNESS].close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[pytest.Item] | None:
+    return [] if has_no_rows(collector, name, obj, collector.config.stash[HARNESS]) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

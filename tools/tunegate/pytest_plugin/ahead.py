@@ -35,7 +35,9 @@ class WorkAhead:
         planned = planned_of(item)
         if self._upcoming is not None:
             self._limit(item.session)
-            self._expect(self._upcoming.now())
+            # What is timed is asked when its turn comes, and nothing else before all of that is done.
+            if planned is None or not self._is_alone(planned):
+                self._expect(self._upcoming.now())
             if planned is not None and not self._harness.wants(planned.cell):
                 self._await_in_vain(planned)
         result = yield
@@ -61,6 +63,8 @@ class WorkAhead:
                 return
             raise pytest.UsageError(str(problem)) from problem
         harness = self._harness
+        if harness.options.until_decided and harness.times and harness.options.in_flight == 1:
+            return  # timed cases stand among the others there: each is asked when its turn comes
         if harness.options.until_decided and not harness.is_worker:
             self._upcoming = Window(session, size=harness.in_flight, wants=harness.wants)
         else:
@@ -71,7 +75,10 @@ class WorkAhead:
             wanted = [planned for planned in upcoming if self._harness.wants(planned.cell)]
             self._expected.update(planned.cell for planned in wanted)
             upcoming = iter(wanted)
-        self._harness.session.expect(upcoming)
+        self._harness.session.expect(planned for planned in upcoming if not self._is_alone(planned))
+
+    def _is_alone(self, planned: Planned) -> bool:
+        return planned.eval.times and self._harness.options.in_flight == 1
 
     def _await_in_vain(self, planned: Planned) -> None:
         """Let a reply arrive that was asked for and is not wanted any more: it is paid for, so it is to be recorded."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.errors import TunegateError
+from tunegate.pytest_plugin.benchmarks import Benchmarks
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.pytest_plugin.interrupts import interrupts_held
 from tunegate.pytest_plugin.ledger import Ledger
@@ -16,6 +17,7 @@ from tunegate.pytest_plugin.neighbours import spare_hypothesis
 from tunegate.pytest_plugin.outcome import planned_of
 from tunegate.pytest_plugin.stopping import Stopping, check_stopping
 from tunegate.pytest_plugin.terminal import Screen
+from tunegate.pytest_plugin.timing import SoleWorker
 from tunegate.pytest_plugin.upcoming import DIST
 
 if TYPE_CHECKING:
@@ -39,12 +41,19 @@ class Controller:
         self._gate = self._make_gate(config)
         self._ledger = Ledger(config, harness, stopping=self._stopping)
         self._screen = Screen(config, self._ledger)
+        self._timing = SoleWorker(harness)
+        self._benchmarks: Benchmarks | None = None
         self._other_tests = 0
         self._begun: set[str] = set()
         self._shard: dict[str, Any] | None = None
         """What the workers say of this part of a run, items or not."""
         self._plugins = config.pluginmanager
         harness.show = self._show
+
+    # Registered late: pytest-benchmark opens its session when it is configured, which is after this plugin.
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        benchmarks = self._benchmarks = Benchmarks(session.config, ledger=self._ledger)
+        self._plugins.register(benchmarks, "tunegate-benchmarks")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         option = session.config.option
@@ -56,6 +65,7 @@ class Controller:
         node.workerinput[DIST] = node.config.getvalue("dist")
         if self._harness.records:
             self._harness.recording.open_counter(node)
+            self._timing.open(node)
         if self._rounds is not None:
             self._rounds.open(node)
 
@@ -69,12 +79,13 @@ class Controller:
             return RoundScheduling(config, log, has_begun=self._begun.__contains__, rounds=self._rounds)
         from tunegate.pytest_plugin.shares import ShareScheduling
 
-        return ShareScheduling(config, log, has_begun=self._begun.__contains__)
+        return ShareScheduling(config, log, has_begun=self._begun.__contains__, takes_all=self._timing.takes_all)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController) -> None:
         output = getattr(node, "workeroutput", None) or {}
         self._shard = self._shard or output.get("tunegate_shard")
+        self._harness.left_out.hear(output)
 
     def pytest_keyboard_interrupt(self) -> None:
         if self._harness.records:
@@ -87,7 +98,7 @@ class Controller:
             self._other_tests += not hasattr(report, "tunegate_cell")
         try:
             with self._buried(report), interrupts_held():
-                self._ledger.take(report)
+                self._take(report)
         except TunegateError as error:
             # Nothing that follows could be written down.
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
@@ -123,8 +134,16 @@ class Controller:
         self._ledger.finish(int(session.exitstatus))
         if self._gate is not None:
             self._gate.conclude(session, self._ledger)
+        if self._benchmarks is not None:
+            self._benchmarks.conclude(session)
         if not self._other_tests:
             spare_hypothesis(session.config)
+
+    def _take(self, report: pytest.TestReport) -> None:
+        times: bool = report.__dict__.pop("tunegate_times", False)
+        record = self._ledger.take(report)
+        if record is not None and self._benchmarks is not None:
+            self._benchmarks.take(record, times=times)
 
     def _make_gate(self, config: pytest.Config) -> Gate | None:
         if not self._harness.options.gate:

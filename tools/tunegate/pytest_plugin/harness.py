@@ -16,6 +16,7 @@ from tunegate.cassettes import Library, Redactor
 from tunegate.checks import Shape
 from tunegate.errors import RecordingMissing, UsageError
 from tunegate.pytest_plugin.options import Options, read_options
+from tunegate.pytest_plugin.partial import LeftOut, recording_of
 from tunegate.records import Cell
 from tunegate.session import Planned, Preparer, Session, Watch, choose_models, plan_cells, secrets_in
 from tunegate.session.network import network_forbidden
@@ -37,6 +38,9 @@ class Harness:
         self.show: Callable[[str], None] = print
         """Shows a line to people while the run goes on."""
         self._owners: dict[str, str] = {}
+        self.left_out = LeftOut(config, self)
+        self.times = False
+        """Whether an item of this process measures time; known when all are collected."""
         self.explained = Counter[str]()
         """Missing recordings told so far, by model."""
         self._planned_by_eval: dict[str, int] = {}
@@ -78,6 +82,7 @@ class Harness:
             seed=options.seed,
             subjects=options.subjects,
             shots=options.shots,
+            max_tokens=options.max_tokens,
             download=self.records,
         )
 
@@ -108,7 +113,7 @@ class Harness:
 
     @cached_property
     def prepare(self) -> Preparer:
-        return Preparer(self.sources, stream=self.options.stream, max_tokens=self.options.max_tokens)
+        return Preparer(self.sources, stream=self.options.stream, max_tokens=max(self.options.max_tokens, default=None))
 
     @cached_property
     def recording(self) -> Recording:
@@ -137,19 +142,30 @@ class Harness:
         owner = self._owners.setdefault(eval_.name, test)
         if owner != test:
             raise UsageError(f"two evals are called '{eval_.name}', {owner} and {test}: they would share recordings")
+        if len(self.options.max_tokens) > 1 and not eval_.sweeps:
+            told = ",".join(map(str, self.options.max_tokens))
+            raise UsageError(
+                f"the eval '{eval_.name}' cuts all replies at one limit, and --max-tokens {told} names several\n"
+                "  name one: --max-tokens N, or only the files of evals that sweep"
+            )
         with self.network():
             planned = plan_cells(
                 eval_,
                 self.sources,
-                models=self.models,
+                models=self.left_out.rows_of(eval_, test=test),
                 repeats=self.options.repeat,
                 temperature=self.options.temperature,
             )
         self._planned_by_eval[eval_.name] = len(planned)
         # A gate wants a verdict of what is not there, too: it is INCONCLUSIVE.
-        if not (self.records or self.only_collects or self.options.dry_run or self.options.gate):
+        if not (self.may_go_without or self.options.gate) and eval_.name not in self.left_out.told:
             self._refuse_unrecorded(eval_, test=test)
         return planned
+
+    @property
+    def may_go_without(self) -> bool:
+        """Whether what is not recorded is no obstacle: it is asked, or nothing is run."""
+        return self.records or self.only_collects or self.options.dry_run
 
     @property
     def whole(self) -> int:
@@ -168,7 +184,7 @@ class Harness:
         recorded = [model.name for model in self.models if model.name not in bare]
         lines = [
             f"nothing is recorded of {', '.join(bare)} in the eval '{eval_.name}', and recording is off",
-            f"  to record: {shlex.join(['pytest', test.partition('::')[0], '--record=missing', *_named(bare)])}",
+            f"  to record: {recording_of(bare, test=test)}",
         ]
         if recorded:
             lines.append(f"  to replay what there is: {shlex.join(['pytest', *_named(recorded)])}")

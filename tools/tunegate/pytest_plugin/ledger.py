@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ class Ledger:
         return [model.name for model in self._harness.models]
 
     @property
+    def left_out(self) -> list[str]:
+        """What evals left out for want of recordings, and what records it."""
+        return [told for _, told in sorted(self._harness.left_out.told.items())]
+
+    @property
+    def not_converged(self) -> dict[str, str]:
+        """Why a model's training did not work, by model; the others are left out."""
+        trained = {model.name: model.training for model in self._harness.models}
+        return {name: how.not_converged for name, how in trained.items() if how is not None and how.not_converged}
+
+    @property
     def not_run(self) -> int:
         """How many planned items have no record that one was wanted of."""
         return max(0, self.planned - self.tally.records - self.not_needed)
@@ -63,8 +75,8 @@ class Ledger:
         asked = len({(cell.eval, cell.case) for cell in self._written})
         return self._stopping.describe(asked=asked, spared=self.not_needed)
 
-    def take(self, report: pytest.TestReport) -> None:
-        """Write the record that `report` brings, or `lost` where a worker died with the item in hand."""
+    def take(self, report: pytest.TestReport) -> Record | None:
+        """Write the record that `report` brings, or `lost` where a worker died with the item in hand, and return it."""
         # What a report brings is taken off it: the terminal keeps every report to the end.
         brought = report.__dict__
         cell: Mapping[str, Any] | None = brought.pop("tunegate_cell", None)
@@ -77,11 +89,13 @@ class Ledger:
         line: str | None = brought.pop("tunegate_record", None)
         if line is not None:
             self._pending.pop(report.nodeid, None)
-            self._write(brought.pop("tunegate_record_here", None) or Record.from_json(line), line=line)
-        elif report.when not in ("setup", "call", "teardown") and report.nodeid in self._pending:
+            record: Record = brought.pop("tunegate_record_here", None) or Record.from_json(line)
+            return self._write(record, line=line)
+        if report.when not in ("setup", "call", "teardown") and report.nodeid in self._pending:
             # xdist reports an item whose worker died with a `when` of its own.
             cell_in_hand = self._pending.pop(report.nodeid)
-            self._write(Record(cell_in_hand, "lost", error=report.longreprtext.strip() or "the worker died"))
+            return self._write(Record(cell_in_hand, "lost", error=report.longreprtext.strip() or "the worker died"))
+        return None
 
     def close(self) -> None:
         """Fold the journals into the cassettes and count what no item asked for.
@@ -138,11 +152,11 @@ class Ledger:
             "rejected": desk.admission.rejected,
         }
 
-    def _write(self, record: Record, *, line: str | None = None) -> None:
+    def _write(self, record: Record, *, line: str | None = None) -> Record | None:
         if record.cell in self._written:
             cell = record.cell
             self.problems.append(f"{cell.eval}[{cell.case}] of '{cell.model}' was reported twice: the first counts")
-            return
+            return None
         self._written.add(record.cell)
         folder = self._open()
         folder.append(record, line=line)
@@ -153,6 +167,7 @@ class Ledger:
             used.add((record.request, record.cell.repeat))
         if self._harness.watch is not None:
             self._harness.watch.take(record)
+        return record
 
     def _open(self) -> RunFolder:
         if self.folder is None:
@@ -179,7 +194,8 @@ class Ledger:
                 "repeat": options.repeat,
                 "temperature": options.temperature,
                 "shots": options.shots,
-                "max_tokens": options.max_tokens,
+                "max_tokens": _told_limits(options.max_tokens),
+                "in_flight": options.in_flight,
                 "stream": options.stream,
                 "limit": options.limit,
                 "seed": options.seed,
@@ -199,6 +215,7 @@ class Ledger:
                     "base": model.base,
                     "examples": model.examples,
                     "training_seed": model.training_seed,
+                    "training": asdict(model.training) if model.training else None,
                     "shots": model.shots,
                     "body": json.loads(redact(json.dumps(dict(model.body)))),
                     "omit": list(model.omit),
@@ -218,3 +235,8 @@ class Ledger:
         origin = bank.origin if bank.origin == options.questions else self._place(Path(bank.origin))
         parts = [part for part in ("test", "dev") if part in bank.parts]
         return {"origin": self._harness.redactor.text(origin), "digest": bank.digest_of(*parts)}
+
+
+def _told_limits(limits: Sequence[int]) -> int | str | None:
+    """Return `--max-tokens` as it was given: a number, several behind commas, or None."""
+    return ",".join(map(str, limits)) if len(limits) > 1 else next(iter(limits), None)

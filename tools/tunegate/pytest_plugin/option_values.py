@@ -18,6 +18,11 @@ def positive(text: str) -> int:
     return value
 
 
+def max_tokens(text: str) -> str:
+    """Look at a limit of tokens, or several behind commas, and keep the text: xdist carries options to its workers."""
+    return ",".join(str(positive(part.strip())) for part in text.split(","))
+
+
 def limit(text: str) -> int | Literal["all"]:
     """Read a whole number from 1 up, or `all`."""
     return "all" if text == "all" else positive(text)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from tunegate.pytest_plugin.option_values import dollars, limit, natural, positive, shard, temperature
+from tunegate.pytest_plugin.option_values import dollars, limit, max_tokens, natural, positive, shard, temperature
 from tunegate.session import RecordMode, Shard
 
 
@@ -22,7 +22,8 @@ class Options:
     repeat: int
     temperature: float
     shots: int
-    max_tokens: int | None
+    max_tokens: tuple[int, ...]
+    in_flight: int
     stream: bool
     questions: str | None
     limit: int | Literal["all"] | None
@@ -83,10 +84,17 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--max-tokens",
-        type=positive,
+        type=max_tokens,
         default=None,
+        metavar="N[,N...]",
+        help="cut replies at N tokens; several limits for an eval that sweeps them (default: what the eval says)",
+    )
+    add(
+        "--in-flight",
+        type=positive,
+        default=1,
         metavar="N",
-        help="cut replies at N tokens (default: what the eval says)",
+        help="requests under way at once where an eval that measures time is asked live (default: 1)",
     )
     add(
         "--stream",
@@ -221,7 +229,8 @@ def read_options(config: pytest.Config) -> Options:
         repeat=get("repeat"),
         temperature=get("temperature"),
         shots=get("shots"),
-        max_tokens=get("max_tokens"),
+        max_tokens=tuple(map(int, get("max_tokens").split(","))) if get("max_tokens") else (),
+        in_flight=get("in_flight"),
         stream=get("stream"),
         questions=get("questions"),
         limit=get("limit"),

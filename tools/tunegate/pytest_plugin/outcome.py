@@ -101,7 +101,12 @@ def _attach_record(report: pytest.TestReport, item: pytest.Item, planned: Planne
         record = attempt.failed(problem) if attempt else Record(planned.cell, "error", error=problem)
         if not report.failed:
             report.outcome, report.longrepr = "failed", problem
-    _attach(report, tunegate_record=record.to_json(), tunegate_scored=record.state in SCORED)
+    _attach(
+        report,
+        tunegate_record=record.to_json(),
+        tunegate_scored=record.state in SCORED,
+        tunegate_times=planned.eval.times,
+    )
     if not item.config.stash[HARNESS].is_worker:
         # It stays in this process: its line need not be read again.
         _attach(report, tunegate_record_here=record)

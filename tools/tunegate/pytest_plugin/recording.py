@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.cases import Endpoint, PriceBook
 from tunegate.pytest_plugin.far_desk import CHANNEL, IS_FAR, Counter, FarDesk
+from tunegate.pytest_plugin.timing import check_timing
+from tunegate.pytest_plugin.upcoming import DIST
 from tunegate.session import Planned, Session
 from tunegate.session.desk import Desk, RunDesk
 from tunegate.session.forecast import Forecast, forecast_run
@@ -84,13 +86,16 @@ class Recording:
             keeper=self.keeper,
             pricing=self.pricing,
             redactor=harness.redactor,
+            sees_all=self._worker_input is None or harness.times or self._worker_input["workercount"] == 1,
         )
+        most, wanted = harness.options.max_connections, harness.options.in_flight
         return Session(
             harness.library,
             prepare=harness.prepare,
             mode=harness.options.record,
             live=live,
-            in_flight=harness.options.max_connections,
+            # One at a time is the doing of whoever expects them: what is not timed then still goes many at once.
+            in_flight=min(wanted, most) if harness.times and wanted > 1 else most,
         )
 
     def open_counter(self, node: WorkerController) -> None:
@@ -107,6 +112,8 @@ class Recording:
             UsageError: it cannot be asked, for want of a key among other reasons.
         """
         harness = self._harness
+        cells = list(cells)
+        check_timing(cells, harness.options, dist=self._worker_input[DIST] if self._worker_input else "no")
         with harness.network():
             plan = forecast_run(
                 cells,

@@ -17,13 +17,22 @@ class ShareScheduling(LoadScheduling):  # type: ignore[misc]  # xdist is not typ
 
     Args:
         has_begun: whether anything was heard of an item, by its node id.
+        takes_all: whether one worker is to have everything; asked when all have told what they collected.
     """
 
     collection: list[str] | None
 
-    def __init__(self, config: pytest.Config, log: Producer | None = None, *, has_begun: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        log: Producer | None = None,
+        *,
+        has_begun: Callable[[str], bool],
+        takes_all: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(config, log)
         self._has_begun = has_begun
+        self._takes_all = takes_all
         self._passed_on: set[int] = set()
 
     def remove_node(self, node: WorkerController) -> str | None:
@@ -66,6 +75,8 @@ class ShareScheduling(LoadScheduling):  # type: ignore[misc]  # xdist is not typ
         nodes = [node for node in self.nodes if not node.shutting_down]
         if not nodes:
             return  # xdist starts another worker in place of the dead one
+        if self._takes_all():
+            nodes = nodes[:1]
         items = list(self.pending)
         self.pending.clear()
         for number, node in enumerate(nodes):

@@ -66,16 +66,18 @@ class Screen:
         """Write the misses where they were asked for, the table, and what was asked of whom."""
         ledger = self._ledger
         if ledger.folder is None:
+            self._show_left_out(terminal)
             return
         self._show_misses(terminal)
         terminal.section("tunegate", sep="=")
-        for line in render_table(ledger.tally, order=ledger.model_order):
+        for line in render_table(ledger.tally, order=ledger.model_order, not_converged=ledger.not_converged):
             terminal.write_line(line)
         counts = ledger.folder.sources
         unused = "" if ledger.unused is None else f", {ledger.unused} unused recordings"
         if ledger.unused:
             unused += " (of other cases or settings)"
         terminal.write_line(f"{counts['live']} live calls, {counts['cassette']} replayed{unused}")
+        self._show_left_out(terminal)
         if ledger.stopped_early:
             terminal.write_line(ledger.stopped_early)
         if ledger.not_run:
@@ -84,6 +86,10 @@ class Screen:
         for problem in ledger.problems:
             terminal.write_line(problem, red=True)
         terminal.write_line(f"run: {_short(ledger.folder.path, self._config)}")
+
+    def _show_left_out(self, terminal: pytest.TerminalReporter) -> None:
+        for told in self._ledger.left_out:
+            terminal.write_line(told)
 
     def _show_misses(self, terminal: pytest.TerminalReporter) -> None:
         """`-rm` lists the missed items with a line each, `-v` with all of their checks."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tunegate.cases import Endpoint
+from tunegate.cost import dollars
 from tunegate.errors import TunegateError, UsageError
 from tunegate.exchanges import Exchange
 from tunegate.pytest_plugin.ahead import cells_of
 from tunegate.pytest_plugin.harness import Harness
 from tunegate.session import Planned, Prepared
 from tunegate.session.batches import LONGEST_KEY, BatchProgress, Wanted, answer_in_batches
-from tunegate.session.forecast import money
 from tunegate.session.live import key_of, note_of
 from tunegate.wire import read_exchange
 from tunegate.wire.batches import BatchClient
@@ -107,7 +107,7 @@ class _Order:
         most_usd = sum(pricing.quote(prepared, batch=True).most_usd or 0.0 for prepared in self.prepared.values())
         if most_usd > max_cost_usd:
             raise UsageError(
-                f"the batches may cost up to {money(most_usd)}, more than --max-cost {max_cost_usd:g}: "
+                f"the batches may cost up to {dollars(most_usd)}, more than --max-cost {max_cost_usd:g}: "
                 "nothing was handed in\n  to go on: ask for less (--limit N), or raise the cap"
             )
 

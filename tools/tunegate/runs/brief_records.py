@@ -30,6 +30,7 @@ class BriefUsage(msgspec.Struct, gc=False):
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 class BriefReply(msgspec.Struct, gc=False):
@@ -59,6 +60,7 @@ class BriefRecord(msgspec.Struct, gc=False):
     reply: BriefReply | None
     latency_s: float | None
     first_token_s: float | None
+    temperature: float | None = None
 
     @classmethod
     def of(cls, record: Record) -> BriefRecord:
@@ -74,9 +76,10 @@ class BriefRecord(msgspec.Struct, gc=False):
             state=record.state,
             checks=[BriefCheck(check.name, check.passed, check.advisory) for check in record.checks],
             messages=[BriefMessage(message["content"]) for message in record.messages],
-            reply=BriefReply(BriefUsage(reply.usage.prompt_tokens, reply.usage.completion_tokens)) if reply else None,
+            reply=BriefReply(BriefUsage(**vars(reply.usage))) if reply else None,
             latency_s=record.latency_s,
             first_token_s=record.first_token_s,
+            temperature=cell.temperature,
         )
 
 

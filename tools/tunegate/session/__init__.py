@@ -9,7 +9,7 @@ from tunegate.session.attempt import Attempt, Missed
 from tunegate.session.plan import Planned, Prepared, Preparer, plan_cells
 from tunegate.session.selection import choose_models
 from tunegate.session.shards import Shard, plan_digest
-from tunegate.session.stopping import Turns, Watch, case_order
+from tunegate.session.stopping import Turns, Watch, case_order, turn_order
 
 __all__ = [
     "Answer",
@@ -28,4 +28,5 @@ __all__ = [
     "plan_cells",
     "plan_digest",
     "secrets_in",
+    "turn_order",
 ]

@@ -9,6 +9,9 @@ from tunegate.records import Source
 from tunegate.session.plan import Prepared
 from tunegate.wire import Reading
 
+IN_FLIGHT = "in_flight"
+"""Note of a recording: the most requests that were under way at once while it was made, itself among them."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tunegate.errors import TunegateError, UsageError
 from tunegate.records import Check, Message, Record, Reply, State
-from tunegate.session.answers import Answer
+from tunegate.session.answers import IN_FLIGHT, Answer
 from tunegate.session.asking import Session
 from tunegate.session.plan import Planned
 
@@ -71,6 +71,9 @@ class Attempt:
             request=answer.exchange.request.fingerprint,
             recorded_at=answer.exchange.recorded_at,
             error=error,
+            max_tokens=answer.prepared.max_tokens if self.planned.eval.sweeps else None,
+            pieces_s=answer.reading.pieces_s if self.planned.eval.times else (),
+            in_flight=_count(answer.exchange.note.get(IN_FLIGHT)),
         )
 
     def _would_be_sent(self) -> tuple[Message, ...]:
@@ -103,6 +106,10 @@ def describe_misses(record: Record) -> str:
 def ascii_safe(text: str) -> str:
     """Return `text` with what no terminal or report can carry (lone surrogates) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _count(noted: object) -> int | None:
+    return noted if type(noted) is int else None
 
 
 def _label(check: Check) -> str:

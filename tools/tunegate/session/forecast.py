@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import TypeVar
 
 from tunegate.cassettes import Library
-from tunegate.cost import cost_usd
+from tunegate.cost import cost_usd, dollars
 from tunegate.errors import UsageError
 from tunegate.session.plan import Planned, Preparer
 from tunegate.session.pricing import Pricing, longest_reply, prompt_tokens
@@ -33,6 +32,8 @@ class ModelForecast:
     """An estimate with every reply at its longest; None where the price or the longest reply is not known."""
     price: str | None = None
     """Who says so."""
+    not_converged: str | None = None
+    """Why its training did not work; None where nothing speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,18 @@ class Forecast:
             )
 
     def lines(self, *, max_cost_usd: float | None = None) -> list[str]:
-        """Say it in one line, and in a second one what somebody should know before it begins."""
+        """Say it in one line, and in further ones what somebody should know before it begins."""
         told = [f"plan: {self._totals()}{self._each()}"]
         if self.unpriced:
             told.append(f"price unknown: {', '.join(self.unpriced)}; fixtures/prices.toml can say it")
+        told += [
+            f"{model.model} did not converge: {model.not_converged}; its {_count_calls(model.calls)} likely wasted"
+            for model in self.models
+            if model.calls and model.not_converged is not None
+        ]
         cost = self.cost_usd
         if max_cost_usd is not None and cost is not None and cost > max_cost_usd:
-            told.append(f"that may be more than --max-cost {money(max_cost_usd)}: the run stops asking there")
+            told.append(f"that may be more than --max-cost {dollars(max_cost_usd)}: the run stops asking there")
         return told
 
     def to_json(self) -> str:
@@ -103,7 +109,7 @@ class Forecast:
         known = [tokens for tokens in replies if tokens is not None]
         longest = f"at most {sum(known):,} out" if len(known) == len(replies) else "replies without a limit"
         cost = self.cost_usd
-        price = "of unknown cost" if cost is None else f"at most {money(cost)}"
+        price = "of unknown cost" if cost is None else f"at most {dollars(cost)}"
         calls = f"{self.calls:,} live calls, {self.recorded:,} recorded"
         return f"{calls}, about {prompts:,} tokens in, {longest}, {price}"
 
@@ -112,7 +118,7 @@ class Forecast:
         if len(asked) < 2:
             return f": {asked[0].model}" if asked else ""
         each = (
-            f"{model.model} {model.calls:,} for {'?' if model.cost_usd is None else money(model.cost_usd)}"
+            f"{model.model} {model.calls:,} for {'?' if model.cost_usd is None else dollars(model.cost_usd)}"
             for model in asked
         )
         return ": " + ", ".join(each)
@@ -151,12 +157,8 @@ def forecast_run(
         total.reply_tokens = _plus(total.reply_tokens, longest)
         total.cost_usd = _plus(total.cost_usd, cost)
         total.price = price.source if price else None
+        total.not_converged = planned.model.training.not_converged if planned.model.training else None
     return Forecast(tuple(ModelForecast(name, **vars(total)) for name, total in sums.items()))
-
-
-def money(usd: float) -> str:
-    """Return an amount for people: cents, and more digits where cents say nothing."""
-    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${Decimal(f'{usd:.2g}'):f}"
 
 
 @dataclass
@@ -167,6 +169,11 @@ class _Sum:
     reply_tokens: int | None = 0
     cost_usd: float | None = 0.0
     price: str | None = None
+    not_converged: str | None = None
+
+
+def _count_calls(calls: int) -> str:
+    return "call is" if calls == 1 else f"{calls:,} calls are"
 
 
 def _plus(known: N | None, more: N | None) -> N | None:

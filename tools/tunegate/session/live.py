@@ -19,9 +19,10 @@ from tunegate.cassettes import Redactor
 from tunegate.errors import UsageError, WireError
 from tunegate.exchanges import Exchange
 from tunegate.records import Cell
-from tunegate.session.answers import Answer
+from tunegate.session.answers import IN_FLIGHT, Answer
 from tunegate.session.desk import Desk
 from tunegate.session.engine import Slot
+from tunegate.session.flights import Flights
 from tunegate.session.keeping import Keeper
 from tunegate.session.plan import Prepared
 from tunegate.session.pricing import Pricing
@@ -42,7 +43,10 @@ class _Attempt:
 
 
 class Live:
-    """Asks endpoints; belongs to the event loop on which `answer` runs."""
+    """Asks endpoints; belongs to the event loop on which `answer` runs.
+
+    `sees_all` says that nobody else asks in this run: recordings then note how many requests were under way.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Live:
         pricing: Pricing,
         redactor: Redactor,
         chance: random.Random | None = None,
+        sees_all: bool = True,
     ) -> None:
         self._connect = connect
         self._desk = desk
@@ -62,6 +67,8 @@ class Live:
         self._chance = chance or random.Random()  # noqa: S311  # spreads retries, guards nothing
         self._connections: dict[Endpoint, Connection] = {}
         self._numbers = itertools.count()
+        self._flights = Flights()
+        self._sees_all = sees_all
 
     async def answer(self, prepared: Prepared, slot: Slot) -> Answer:
         """Return the reply to a prepared cell once it is durable.
@@ -73,7 +80,7 @@ class Live:
         """
         exchange, reading = await self._ask(prepared, slot)
         cell = prepared.cell
-        noted = replace(exchange, repeat=cell.repeat, note=note_of(cell, reading))
+        noted = replace(exchange, repeat=cell.repeat, note={**note_of(cell, reading), **exchange.note})
         kept = await _waited_out(self._keeper.keep(cell.eval, cell.model, noted))
         # Read what was kept, not what came: a live record and its replay are then equal by construction.
         return Answer(prepared, kept, reading if kept.body == noted.body else read_exchange(kept), "live")
@@ -129,7 +136,10 @@ class Live:
     async def _exchange(self, prepared: Prepared, *, connection: Connection, is_last: bool) -> _Attempt:
         exchange = None
         try:
-            exchange = await connection.send(prepared.request)
+            with self._flights.begin() as flight:
+                exchange = await connection.send(prepared.request)
+            if self._sees_all:
+                exchange = replace(exchange, note={IN_FLIGHT: flight.most})
             reading = read_exchange(exchange)
         except WireError as problem:
             # Servers like to quote the key that they refuse.

@@ -13,6 +13,9 @@ from tunegate.exchanges import Request, canonical_json
 from tunegate.records import Cell, Message
 from tunegate.wire import chat_request
 
+HIGHEST_TEMPERATURE = 2
+"""Of the chat completions API."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -62,7 +65,7 @@ class Preparer:
     sources: Sources
     stream: bool = True
     max_tokens: int | None = None
-    """Cuts replies there; None leaves it to the eval."""
+    """Cuts replies there, and where the eval says it of each case, there at the latest; None leaves it to the eval."""
 
     def __call__(self, planned: Planned) -> Prepared:
         """Return `planned` with its request.
@@ -72,7 +75,7 @@ class Preparer:
         """
         model = planned.model
         messages = planned.eval.prompt(planned.case, self.sources.with_shots(planned.cell.shots))
-        max_tokens = self.max_tokens or planned.eval.max_tokens
+        max_tokens = self._limit_of(planned)
         request = chat_request(
             model.endpoint.base_url,
             model.model,
@@ -85,16 +88,22 @@ class Preparer:
         )
         return Prepared(planned, tuple(messages), request, max_tokens)
 
+    def _limit_of(self, planned: Planned) -> int:
+        if self.max_tokens is None:
+            return planned.eval.limit_of(planned.case)
+        return min(self.max_tokens, planned.eval.limit_of(planned.case)) if planned.eval.sweeps else self.max_tokens
+
 
 def plan_cells(
     eval_: Eval, sources: Sources, *, models: Sequence[Model], repeats: int, temperature: float
 ) -> list[Planned]:
     """Return models x cases x repeats, the models in the matrix's order, the cases in the eval's.
 
-    A row of the matrix that fixes its number of shots or its temperature keeps it, whatever the run says.
+    A row of the matrix that fixes its number of shots or its temperature keeps it, whatever the run says; so does a
+    case that the eval gives a temperature of its own, where the row fixes none.
 
     Raises:
-        UsageError: the eval has no cases, or two of one id.
+        UsageError: the eval has no cases, two of one id, or a temperature or limit of a case that is none.
         CaseFileError: the prompt needs what the case files do not have.
     """
     cases = eval_.cases(sources)
@@ -106,6 +115,9 @@ def plan_cells(
             f"the eval '{eval_.name}' has {len(twice)} case ids that stand twice, the first is {twice[0]!r}: "
             "recordings and baselines are found by the id"
         )
+    temperatures = {case.id: _temperature_of_case(case, eval_, temperature) for case in cases}
+    for case in cases:
+        eval_.limit_of(case)
     for shots in {_shots_of(model, sources) for model in models}:
         # Says once, before anything is asked, what would fail for every item.
         eval_.prompt(cases[0], sources.with_shots(shots))
@@ -120,7 +132,7 @@ def plan_cells(
                 subject=case.subject,
                 model=model.name,
                 repeat=repeat,
-                temperature=_temperature_of(model, temperature),
+                temperature=_temperature_of(model, temperatures[case.id]),
                 shots=_shots_of(model, sources),
             ),
         )
@@ -132,6 +144,19 @@ def plan_cells(
 
 def _shots_of(model: Model, sources: Sources) -> int:
     return sources.shots if model.shots is None else model.shots
+
+
+def _temperature_of_case(case: Case, eval_: Eval, temperature: float) -> float:
+    """Return what the eval says of a case, or the run where the eval says nothing."""
+    own = eval_.temperature(case) if eval_.temperature is not None else None
+    if own is None:
+        return temperature
+    if type(own) not in {int, float} or not 0 <= own <= HIGHEST_TEMPERATURE:
+        raise UsageError(
+            f"temperature of {eval_.name}[{case.id}]: wanted a number from 0 to {HIGHEST_TEMPERATURE}, or None for the "
+            f"run's, found {own!r}"
+        )
+    return float(own)
 
 
 def _temperature_of(model: Model, temperature: float) -> float | None:

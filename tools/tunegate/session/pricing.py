@@ -75,6 +75,7 @@ class Pricing:
             self.price_of(prepared.model),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens or 0,
             batch=batch,
         )
 

@@ -2,17 +2,18 @@
 
 Unknown is a value here (`NotEnoughData`): never 0.0, never NaN, never an interval of width zero.
 
-Shares are `wilson`, `exact` and, where answers come in batches or are repeated, `clustered_share`; two models on the
-same cases are a `paired_difference`, a `ratio_of_medians` or a `ratio_of_means`. Each p-value inverts the interval
-of the same data: it is below (1 - level) / 2 exactly where the interval of `level` leaves the null out. To ask several
-things of the same cases, count them once (`count_clusters`, `count_gains`) and ask the counts. How much data a
-fine-tune needs is `fit_curve`, what its noise is made of `split_variance`, whether it learned at all
-`judge_convergence`. What leans on NumPy or SciPy imports them when called: a replay that only shows shares does not
-wait for them.
+Shares are `wilson`, `exact` and, where answers come in batches or are repeated, `clustered_share`; `crossed_share` is
+over several trainings; `RepeatAgreement` is of cases whose repeats came out alike. Two models on the same cases are a
+`paired_difference`, a `ratio_of_medians` or a `ratio_of_means`. Each p-value inverts the interval of the same data:
+it is below (1 - level) / 2 exactly where the interval of `level` leaves the null out. To ask several things of the
+same cases, count them once (`count_clusters`, `count_gains`) and ask the counts. How much data a fine-tune needs is
+`fit_curve`, what its noise is made of `split_variance`, whether it learned at all `judge_convergence`. What leans on
+NumPy or SciPy imports them when called: a replay that only shows shares does not wait for them.
 """
 
 from __future__ import annotations
 
+from tunegate.stats.agreement import AGREEMENT, RepeatAgreement
 from tunegate.stats.betting import (
     ConfidenceSequence,
     EProcess,
@@ -24,11 +25,14 @@ from tunegate.stats.betting import (
     share_of_difference,
 )
 from tunegate.stats.convergence import Convergence, judge_convergence
+from tunegate.stats.crossed import crossed_share
+from tunegate.stats.curve_points import CurvePoint
 from tunegate.stats.curve_shape import CurveShape
-from tunegate.stats.curves import CurvePoint, SaturatingCurve, fit_curve
+from tunegate.stats.curves import SaturatingCurve, fit_curve
 from tunegate.stats.families import holm
 from tunegate.stats.interval import Interval, NotEnoughData
 from tunegate.stats.ordering import order_key
+from tunegate.stats.pace import Pace, fit_pace, ratio_at
 from tunegate.stats.pairs import (
     Gains,
     count_gains,
@@ -60,6 +64,7 @@ from tunegate.stats.shares import (
 from tunegate.stats.variance_parts import MeanVariance, Measured, VarianceParts, split_variance
 
 __all__ = [
+    "AGREEMENT",
     "ClusterCounts",
     "ConfidenceSequence",
     "Convergence",
@@ -73,6 +78,8 @@ __all__ = [
     "MeanVariance",
     "Measured",
     "NotEnoughData",
+    "Pace",
+    "RepeatAgreement",
     "ResampledRatio",
     "SaturatingCurve",
     "VarianceParts",
@@ -84,10 +91,12 @@ __all__ = [
     "confidence_sequence",
     "count_clusters",
     "count_gains",
+    "crossed_share",
     "difference_of_share",
     "difference_variance",
     "exact",
     "fit_curve",
+    "fit_pace",
     "holm",
     "judge_convergence",
     "log_e_values",
@@ -103,6 +112,7 @@ __all__ = [
     "paired_difference",
     "percentile",
     "price_of_look",
+    "ratio_at",
     "ratio_of_means",
     "ratio_of_medians",
     "share_of_difference",

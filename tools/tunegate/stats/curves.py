@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tunegate.stats.curve_points import CurvePoint, refuse_impossible
 from tunegate.stats.curve_shape import CurveShape
 from tunegate.stats.interval import Interval, NotEnoughData, quantile_of
-from tunegate.stats.shares import Judged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,35 +23,13 @@ if TYPE_CHECKING:
 RESAMPLES = 999
 """Resampled curves by default: the error of a limit by chance is then about 2 % of the interval's width."""
 FEWEST_SIZES = 4
-"""Different numbers of examples, that of the base model included: a curve has four parameters."""
+"""Different numbers of examples, that of the base model among them: a curve has four parameters."""
 FEWEST_TO_SPARE = 2
 """Points beyond the four parameters: what is left over tells how much trainings differ."""
 FARTHEST = 4.0
 """Times the largest size that was tried, up to which the curve is asked: farther out the form of the curve
 decides, and no point."""
 _ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """One training, or the base model, and what it achieved."""
-
-    examples: int
-    """It was trained on; 0 is the base model."""
-    replicate: Hashable
-    """Which of the trainings with so many examples."""
-    cases: Sequence[Judged]
-    """(passed, judged) of each case, in the same order at every point; (0, 0) where nothing was judged."""
-
-    @property
-    def judged(self) -> int:
-        """Members of all cases."""
-        return sum(judged for _, judged in self.cases)
-
-    @property
-    def share(self) -> float:
-        """Passed over judged."""
-        return math.fsum(passed for passed, _ in self.cases) / self.judged
 
 
 @dataclass(frozen=True)
@@ -64,6 +43,8 @@ class SaturatingCurve:
     variance of a share."""
     most_examples: int
     """Of all trainings."""
+    fewest_examples: int
+    """Of all points: 0 where the base model is one. Below it the curve is not asked."""
     judged: int
     trainings: int
 
@@ -73,7 +54,7 @@ class SaturatingCurve:
         Raises:
             ValueError: `examples` is negative, or `level` is not between 0 and 1.
         """
-        too_far = self._too_far(examples)
+        too_far = self._not_tried(examples)
         return too_far or self._interval(lambda shape: shape.at(examples), level=level)
 
     def gain_of_next(self, examples: float, at: float, *, level: float = 0.95) -> Interval | NotEnoughData:
@@ -84,14 +65,15 @@ class SaturatingCurve:
         """
         if not examples > 0:
             raise ValueError(f"{examples} further examples are none")
-        too_far = self._too_far(at) or self._too_far(at + examples)
+        too_far = self._not_tried(at) or self._not_tried(at + examples)
         return too_far or self._interval(lambda shape: shape.at(at + examples) - shape.at(at), level=level)
 
     def examples_for(self, share: float, *, level: float = 0.95) -> Interval | NotEnoughData:
         """Return the number of examples from which on a training has at least `share`, on average.
 
-        0 says that the base model has it. Where the upper limit lies beyond `FARTHEST` times what was tried, or
-        nowhere, the reason says the lower one.
+        0 says that the base model has it; as a lower limit, where the base model is no point of the curve, that nobody
+        knows with how few one gets by. Where the upper limit lies beyond `FARTHEST` times what was tried, or nowhere,
+        the reason says the lower one; where the smallest training already has the share, the upper one.
 
         Raises:
             ValueError: `share` or `level` is not between 0 and 1, both excluded.
@@ -102,11 +84,27 @@ class SaturatingCurve:
 
         def ask(shape: CurveShape) -> float:
             # A curve that falls has the share as long as it is asked at all.
-            return 0.0 if min(shape.start, shape.at(farthest)) >= share else shape.examples_for(share)
+            is_there = min(shape.at(self.fewest_examples), shape.at(farthest)) >= share
+            return 0.0 if is_there else shape.examples_for(share)
 
-        found = self._interval(ask, level=level)
-        if isinstance(found, NotEnoughData) or found.high <= farthest:
+        unasked = f"fewer than {self.fewest_examples} were not tried, and the base model is no point of the curve"
+        by_all = f"the base model itself has a share of {share:g}, by every curve that fits the points"
+        if self.fewest_examples:
+            by_all = (
+                f"a share of {share:g} needs at most {self.fewest_examples} examples, by every curve that fits the"
+                f" points: {unasked}"
+            )
+        if_all_agree = {
+            0.0: by_all,
+            math.inf: f"a share of {share:g} is not reached by any curve that fits the points",
+        }
+        found = self._interval(ask, level=level, if_all_agree=if_all_agree)
+        if isinstance(found, NotEnoughData):
             return found
+        if found.high <= farthest:
+            if found.estimate or not self.fewest_examples:
+                return found
+            return NotEnoughData(f"a share of {share:g} needs at most {math.ceil(found.high)} examples: {unasked}")
         least = math.floor(min(found.low, farthest))
         needed = f"a share of {share:g} needs at least {least} examples, and how many more"
         return NotEnoughData(
@@ -114,16 +112,27 @@ class SaturatingCurve:
             f" to {self.most_examples}"
         )
 
-    def _too_far(self, examples: float) -> NotEnoughData | None:
+    def _not_tried(self, examples: float) -> NotEnoughData | None:
         if not 0 <= examples < math.inf:
             raise ValueError(f"{examples} is no number of examples")
+        if examples < self.fewest_examples:
+            return NotEnoughData(
+                f"{examples:g} examples are fewer than the {self.fewest_examples} of the smallest training, and the"
+                " base model is no point of the curve"
+            )
         if examples <= FARTHEST * self.most_examples:
             return None
         return NotEnoughData(
             f"{examples:g} examples are more than {FARTHEST:g} times the {self.most_examples} that were tried"
         )
 
-    def _interval(self, ask: Callable[[CurveShape], float], *, level: float) -> Interval | NotEnoughData:
+    def _interval(
+        self,
+        ask: Callable[[CurveShape], float],
+        *,
+        level: float,
+        if_all_agree: Mapping[float, str] = MappingProxyType({}),
+    ) -> Interval | NotEnoughData:
         quantile_of(level)
         rank = int((1 - level) / 2 * (len(self.resampled) + 1))
         if not rank:
@@ -132,7 +141,8 @@ class SaturatingCurve:
         estimate = ask(self.shape)
         low, high = min(answers[rank - 1], estimate), max(answers[-rank], estimate)
         if low == high:
-            return NotEnoughData(f"it is {estimate:g} in all resamples, so that nothing tells how well it is known")
+            agreed = f"it is {estimate:g} in all resamples, so that nothing tells how well it is known"
+            return NotEnoughData(if_all_agree.get(estimate, agreed))
         return Interval(estimate, low, high, level, self.judged, clusters=self.trainings)
 
 
@@ -160,7 +170,7 @@ def fit_curve(
         ValueError: a point has negative examples, nothing judged or more passed than judged, has other cases than
         the first, or a training stands twice.
     """
-    _refuse_impossible(points)
+    refuse_impossible(points)
     sizes = {point.examples for point in points}
     if len(sizes) < FEWEST_SIZES:
         return NotEnoughData(f"{len(sizes)} sizes are too few for a curve: at least {FEWEST_SIZES} are needed")
@@ -170,7 +180,8 @@ def fit_curve(
 
     if len(points) < PARAMETERS + FEWEST_TO_SPARE:
         return NotEnoughData(
-            f"{len(points)} trainings are too few for a curve: at least {PARAMETERS + FEWEST_TO_SPARE} are needed"
+            f"{len(points)} points are too few for a curve: at least {PARAMETERS + FEWEST_TO_SPARE} are needed, the"
+            " base model among them"
         )
     dice = np.random.default_rng(seed)
     examples = np.array([point.examples for point in points], dtype=float)
@@ -190,6 +201,7 @@ def fit_curve(
         tuple(map(_shape_of, many)),
         math.sqrt(fit.variance(np.ones(1))[0]),
         max(sizes),
+        min(sizes),
         judged=sum(point.judged for point in points),
         trainings=len(points),
     )
@@ -245,23 +257,6 @@ def _fit_with_spread(angles: Numbers, by_cases: Numbers, *, examples: Numbers, p
     for _ in range(_ROUNDS):
         found = fit(float(found.variance(np.ones(1))[0]), found.parameters)
     return found
-
-
-def _refuse_impossible(points: Sequence[CurvePoint]) -> None:
-    seen: set[tuple[int, Hashable]] = set()
-    for point in points:
-        name = f"the point of {point.examples} examples, replicate {point.replicate}"
-        if point.examples < 0:
-            raise ValueError(f"{name}: there are no negative numbers of examples")
-        if len(point.cases) != len(points[0].cases):
-            raise ValueError(f"{name} has {len(point.cases)} cases, the first point {len(points[0].cases)}")
-        if not all(0 <= passed <= judged for passed, judged in point.cases):
-            raise ValueError(f"{name} is no share: in a case the passed are not from 0 to the judged")
-        if not point.judged:
-            raise ValueError(f"{name}: nothing was judged")
-        if (point.examples, point.replicate) in seen:
-            raise ValueError(f"{name} stands twice")
-        seen.add((point.examples, point.replicate))
 
 
 def _angles_of_weighted(counts: Numbers, weights: Numbers, added: Numbers) -> Numbers:

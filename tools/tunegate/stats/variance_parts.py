@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 RESAMPLES = 999
 """Resamples of the cases."""
+NONE_SEEN = NotEnoughData("no variance was seen")
+"""Of a part that is 0 in the data and in all resamples: it has no width, but it counts as 0 in a sum."""
+NOT_REPEATED = NotEnoughData("nothing was asked twice")
+_ROUNDING = 1e-12
+"""Of the whole variance: less than that is what sums of squares leave behind where there is none."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,27 @@ class VarianceParts:
     """Between repeats of one request. Where nothing was repeated it is in `training_by_case`."""
     negative: tuple[str, ...]
 
-    def of_mean(self, *, trainings: int = 1, cases: int, repeats: int = 1) -> MeanVariance:
+    def of_mean(self, *, trainings: int = 1, cases: int, repeats: int = 1) -> MeanVariance | NotEnoughData:
         """Return the variance that the mean of a run of such a size would have, by its sources.
 
-        What is not known counts for nothing here: without repeats, more of them seem to bring nothing; with one
-        training, the variance between trainings is missing.
+        A part of which none was seen is 0. One that is not known leaves the whole unknown, except for that of repeats
+        where nothing was asked twice: `training_by_case` has it then, and more repeats seem to bring nothing.
 
         Raises:
             ValueError: a number is below 1.
         """
         if min(trainings, cases, repeats) < 1:
             raise ValueError(f"{trainings} trainings, {cases} cases and {repeats} repeats make no mean")
-        parts = (self.training, self.case, self.training_by_case, self.repeat)
-        training, case, both, repeat = (part.estimate if isinstance(part, Interval) else 0.0 for part in parts)
+        known: list[float] = []
+        for name in ("training", "case", "training_by_case", "repeat"):
+            part: Interval | NotEnoughData = getattr(self, name)
+            if isinstance(part, Interval):
+                known.append(part.estimate)
+            elif part in (NONE_SEEN, NOT_REPEATED):
+                known.append(0.0)
+            else:
+                return NotEnoughData(f"{name.replace('_', ' ')}: {part.reason}")
+        training, case, both, repeat = known
         return MeanVariance(
             training / trainings,
             case / cases,
@@ -89,7 +102,7 @@ class MeanVariance:
         """The sources as shares of the total."""
         total = self.total
         if not total > 0:
-            return NotEnoughData("no variance was seen")
+            return NONE_SEEN
         return MeanVariance(
             self.training / total, self.case / total, self.training_by_case / total, self.repeat / total
         )
@@ -141,32 +154,35 @@ def split_variance(
     drawn = dice.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), size=resamples).astype(float)
     around = _components(table, drawn)
     names = ("training", "case", "training_by_case", "repeat")
+    rounding = _ROUNDING * float(np.mean(values**2))
 
-    def part(index: int, reason: str) -> Interval | NotEnoughData:
+    def part(index: int, unknown: NotEnoughData) -> Interval | NotEnoughData:
         if np.isnan(raw[index]):
-            return NotEnoughData(reason)
+            return unknown
         if len(columns) < FEWEST:
             return NotEnoughData(f"{len(columns)} cases are too few to resample: at least {FEWEST} are needed")
         tail = (1 - level) / 2
-        estimate = max(0.0, float(raw[index]))
+        estimate = float(raw[index]) if raw[index] > rounding else 0.0
         known = around[~np.isnan(around[:, index]), index]
-        low, high = (max(0.0, float(limit)) for limit in np.quantile(known, (tail, 1 - tail)))
+        limits = np.quantile(known, (tail, 1 - tail))
+        low, high = (float(limit) if limit > rounding else 0.0 for limit in limits)
+        low, high = min(low, estimate), max(high, estimate)
         if low == high:
-            return NotEnoughData("no variance was seen")
-        return Interval(estimate, min(low, estimate), max(high, estimate), level, len(measured), clusters=len(columns))
+            return NotEnoughData("it is the same in all resamples of the cases") if high else NONE_SEEN
+        return Interval(estimate, low, high, level, len(measured), clusters=len(columns))
 
     return VarianceParts(
         _training_part(table, raw, level=level),
-        part(1, "cases cannot be told from trainings: every case was asked of one training only"),
-        part(2, "there is one training only"),
-        part(3, "nothing was asked twice"),
+        part(1, NotEnoughData("cases cannot be told from trainings: every case was asked of one training only")),
+        part(2, NotEnoughData("there is one training only")),
+        part(3, NOT_REPEATED),
         tuple(name for name, value in zip(names, raw, strict=True) if value < 0),
     )
 
 
 def _training_part(table: _Table, raw: Numbers, *, level: float) -> Interval | NotEnoughData:
     import numpy as np
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     trainings = len(table.counts)
     if trainings < 2:
@@ -180,12 +196,14 @@ def _training_part(table: _Table, raw: Numbers, *, level: float) -> Interval | N
     estimate = max(0.0, float(raw[0]))
     freedom, tail = trainings - 1, (1 - level) / 2
     total = max(float(raw[0]) + added, 0.0) * freedom
-    low, high = (max(0.0, total / float(chi2.ppf(q, freedom)) - added) for q in (1 - tail, tail))
+    # Quantiles of chi-squared, without SciPy's distributions, which take half a second to import.
+    quantiles = (2 * float(gammaincinv(freedom / 2, q)) for q in (1 - tail, tail))
+    low, high = (max(0.0, total / quantile - added) for quantile in quantiles)
     # Trainings that agree more closely than their cases let them would leave no width: then the most that is said is
     # that they differ by no more than cases make them.
     high = max(high, added)
     if low == high:
-        return NotEnoughData("no variance was seen")
+        return NONE_SEEN
     replies = int(table.counts.sum())
     return Interval(estimate, min(low, estimate), max(high, estimate), level, replies, clusters=trainings)
 
@@ -219,26 +237,27 @@ def _components(table: _Table, weights: Numbers) -> Numbers:
     again = n > filled
     within = np.where(again, repeat, 0.0)
     found = np.full((len(weights), 4), np.nan)
-    for line in range(len(weights)):
-        # Each row: what the difference of two sums of squares expects of training, case, and both together.
-        left = np.array(
-            [
-                [n[line] - of_rows[line], in_rows[line] - of_columns[line], in_rows[line] - of_cells[line]],
-                [in_columns[line] - of_rows[line], n[line] - of_columns[line], in_columns[line] - of_cells[line]],
-                [n[line] - of_rows[line], n[line] - of_columns[line], n[line] - of_cells[line]],
-            ]
-        )
-        right = np.array(
-            [
-                by_row[line] - overall[line] - (trainings[line] - 1) * within[line],
-                by_column[line] - overall[line] - (cases[line] - 1) * within[line],
-                by_cell[line] - overall[line] - (filled[line] - 1) * within[line],
-            ]
-        )
-        if trainings[line] < 2:
-            found[line, 1] = right[1] / left[1, 1] if left[1, 1] > 0 else np.nan
-        elif abs(np.linalg.det(left / n[line])) > 1e-9:
-            found[line, :3] = np.linalg.solve(left, right)
-        if again[line]:
-            found[line, 3] = repeat[line]
+    # Each row of `left`: what the difference of two sums of squares expects of training, case, and both together.
+    left = np.stack(
+        [
+            np.stack([n - of_rows, in_rows - of_columns, in_rows - of_cells], axis=-1),
+            np.stack([in_columns - of_rows, n - of_columns, in_columns - of_cells], axis=-1),
+            np.stack([n - of_rows, n - of_columns, n - of_cells], axis=-1),
+        ],
+        axis=-2,
+    )
+    right = np.stack(
+        [
+            by_row - overall - (trainings - 1) * within,
+            by_column - overall - (cases - 1) * within,
+            by_cell - overall - (filled - 1) * within,
+        ],
+        axis=-1,
+    )
+    is_alone = trainings < 2
+    told = is_alone & (left[:, 1, 1] > 0)
+    found[told, 1] = right[told, 1] / left[told, 1, 1]
+    told = ~is_alone & (abs(np.linalg.det(left / n[:, None, None])) > 1e-9)
+    found[told, :3] = np.linalg.solve(left[told], right[told, :, None])[..., 0]
+    found[again, 3] = repeat[again]
     return found

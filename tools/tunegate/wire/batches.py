@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tunegate.errors import WireError
+from tunegate.wire.sdk import Sdk, message_of
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncOpenAI
     from openai.types import Batch
 
-T = TypeVar("T")
 CHAT_URL: Final = "/v1/chat/completions"
 """How a batch names the chat completions API, whatever address its endpoint has."""
 OVER = frozenset({"failed", "completed", "expired", "cancelled"})
@@ -97,7 +94,7 @@ def read_line(text: bytes) -> BatchLine:
     if isinstance(response, dict) and isinstance(response.get("status_code"), int):
         body = response.get("body")
         status = response["status_code"] or None  # 0 has been seen where nothing was answered
-        return BatchLine(custom_id, status, compact_json(body), message=_message_of(body))
+        return BatchLine(custom_id, status, compact_json(body), message=message_of(body))
     told = error if isinstance(error, dict) else {}
     return BatchLine(custom_id, None, code=str(told.get("code") or ""), message=str(told.get("message") or ""))
 
@@ -122,10 +119,7 @@ class BatchClient:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = base_url
-        self._api_key = api_key
-        self._timeout_s = timeout_s
-        self._transport = transport
-        self._client: AsyncOpenAI | None = None
+        self._sdk = Sdk(base_url, api="Batch API", api_key=api_key, timeout_s=timeout_s, transport=transport)
 
     async def upload(self, content: bytes, *, name: str) -> str:
         """Upload an input file called `name` (`*.jsonl`) and return its id.
@@ -133,9 +127,9 @@ class BatchClient:
         Raises:
             WireError: the endpoint refused it, or gave no reply.
         """
-        with self._explained("upload a batch's file"):
-            file = await self._openai().files.create(file=(name, content), purpose="batch")
-            return _checked(file).id
+        with self._sdk.explained("upload a batch's file"):
+            file = await self._sdk.client.files.create(file=(name, content), purpose="batch")
+            return self._sdk.checked(file).id
 
     async def create(self, file_id: str, *, metadata: Mapping[str, str]) -> BatchState:
         """Start a batch.
@@ -145,10 +139,9 @@ class BatchClient:
         Raises:
             WireError: the endpoint refused it, or gave no reply; in that case it may run all the same.
         """
-        with self._explained("start a batch"):
-            once = self._openai().with_options(max_retries=0)
-            return _state_of(
-                await once.batches.create(
+        with self._sdk.explained("start a batch"):
+            return self._state(
+                await self._sdk.once.batches.create(
                     input_file_id=file_id,
                     endpoint=CHAT_URL,
                     completion_window="24h",
@@ -162,8 +155,8 @@ class BatchClient:
         Raises:
             WireError: the endpoint does not know it, or gave no reply.
         """
-        with self._explained(f"read the batch {id_}"):
-            return _state_of(await self._openai().batches.retrieve(id_))
+        with self._sdk.explained(f"read the batch {id_}"):
+            return self._state(await self._sdk.client.batches.retrieve(id_))
 
     async def cancel(self, id_: str) -> BatchState:
         """Ask for the end of a batch; lines that were answered by then stay answered, and paid.
@@ -171,8 +164,8 @@ class BatchClient:
         Raises:
             WireError: the endpoint does not know it, it is over, or there was no reply.
         """
-        with self._explained(f"cancel the batch {id_}"):
-            return _state_of(await self._openai().batches.cancel(id_))
+        with self._sdk.explained(f"cancel the batch {id_}"):
+            return self._state(await self._sdk.client.batches.cancel(id_))
 
     async def list_batches(self, *, since: float) -> AsyncIterator[BatchState]:
         """Yield the batches that were created at `since` (Unix time in seconds) or later, the newest first.
@@ -180,11 +173,11 @@ class BatchClient:
         Raises:
             WireError: the endpoint cannot list its batches, or gave no reply.
         """
-        with self._explained("list the batches"):
-            async for batch in self._openai().batches.list(limit=100):
+        with self._sdk.explained("list the batches"):
+            async for batch in self._sdk.client.batches.list(limit=100):
                 if batch.created_at < since:
                     return
-                yield _state_of(batch)
+                yield self._state(batch)
 
     async def read_lines(self, file_id: str) -> AsyncIterator[BatchLine]:
         """Yield the lines of an output or error file.
@@ -192,8 +185,8 @@ class BatchClient:
         Raises:
             WireError: there is no such file (any more), it holds something else, or it came incomplete.
         """
-        with self._explained(f"read the file {file_id}"):
-            async with self._openai().files.with_streaming_response.content(file_id) as response:
+        with self._sdk.explained(f"read the file {file_id}"):
+            async with self._sdk.client.files.with_streaming_response.content(file_id) as response:
                 rest = b""
                 async for piece in response.iter_bytes():
                     # Not iter_lines, which also ends lines at U+2028 and its like: models say those inside of texts.
@@ -206,67 +199,14 @@ class BatchClient:
 
     async def aclose(self) -> None:
         """Close the connections of the pool."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._sdk.aclose()
 
-    def _openai(self) -> AsyncOpenAI:
-        if self._client is None:
-            import httpx2
-            import openai
-
-            self._client = openai.AsyncOpenAI(
-                base_url=self.base_url,
-                api_key=self._api_key or "not sent",
-                http_client=httpx2.AsyncClient(
-                    transport=self._transport,
-                    timeout=httpx2.Timeout(self._timeout_s, connect=5.0),
-                    event_hooks={"request": [self._withhold]},
-                ),
-            )
-        return self._client
-
-    async def _withhold(self, request: httpx2.Request) -> None:
-        """Send no key where there is none, and no account to a third party."""
-        names = [] if self._api_key else ["Authorization"]
-        if not (urlsplit(self.base_url).hostname or "").endswith("openai.com"):
-            names += ["OpenAI-Organization", "OpenAI-Project"]
-        for name in names:
-            request.headers.pop(name, None)
-
-    @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        import httpx2
-        import openai
-
-        try:
-            yield
-        except openai.APIStatusError as refused:
-            said = _message_of({"error": refused.body}) or str(refused)
-            if self._api_key:  # servers like to quote the key that they refuse
-                said = said.replace(self._api_key, "[redacted]")
-            hint = "; has this endpoint a Batch API?" if refused.status_code in {405, 501} else ""
-            raise WireError(
-                f"cannot {doing} at {self.base_url}: {refused.status_code} {said}{hint}", status=refused.status_code
-            ) from refused
-        except (openai.APITimeoutError, httpx2.TimeoutException) as problem:
-            raise WireError(
-                f"cannot {doing} at {self.base_url}: no complete reply within timeout_s = {self._timeout_s:g} s"
-            ) from problem
-        except (openai.APIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as problem:
-            cause = problem.__cause__ or problem
-            raise WireError(f"cannot {doing} at {self.base_url}: {type(cause).__name__}: {cause}") from problem
-
-
-def _checked(answer: T) -> T:
-    """Return an answer of the SDK, which is a text where the endpoint sent no JSON."""
-    if isinstance(answer, str):
-        raise ValueError(f"no JSON but {answer[:60]!r}; has this endpoint a Batch API?")
-    return answer
+    def _state(self, batch: Batch) -> BatchState:
+        return _state_of(self._sdk.checked(batch))
 
 
 def _state_of(batch: Batch) -> BatchState:
-    counts = _checked(batch).request_counts
+    counts = batch.request_counts
     faults = (batch.errors.data if batch.errors else None) or ()
     return BatchState(
         id=batch.id,
@@ -281,10 +221,3 @@ def _state_of(batch: Batch) -> BatchState:
         faults=tuple(BatchFault(fault.code or "", fault.message or "", fault.line) for fault in faults),
         metadata=cast("Mapping[str, str]", batch.metadata or {}),
     )
-
-
-def _message_of(body: object) -> str:
-    """Return the message of an error in the API's shape, and nothing of any other body."""
-    error = body.get("error") if isinstance(body, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ class Reading:
     state: State
     latency_s: float | None
     first_token_s: float | None
+    pieces_s: tuple[float, ...] = ()
+    """When each piece of text came; empty where the reply was not streamed, or nobody measured."""
 
 
 def read_exchange(exchange: Exchange) -> Reading:
@@ -67,9 +69,11 @@ def _read_stream(exchange: Exchange) -> Reading:
     refusals: list[str] = []
     finish_reason = model = fingerprint = None
     usage = Usage()
-    first: int | None = None
+    with_text: list[int] = []
+    ended = False
     for number, event in enumerate(stream_events(exchange.body)):
         if event == b"[DONE]":
+            ended = True
             break
         chunk = _parse(event, exchange)
         if "error" in chunk:
@@ -81,7 +85,7 @@ def _read_stream(exchange: Exchange) -> Reading:
         delta = _mapping(choice.get("delta"))
         if text := _text(delta.get("content")):
             parts.append(text)
-            first = number if first is None else first
+            with_text.append(number)
         refusals.append(_text(delta.get("refusal")))
         finish_reason = choice.get("finish_reason") or finish_reason
     if finish_reason is None:
@@ -93,8 +97,11 @@ def _read_stream(exchange: Exchange) -> Reading:
         fingerprint=fingerprint,
         usage=usage,
         refusal="".join(refusals) or None,
+        ended=ended,
     )
-    return Reading(reply, _state(reply), _total(exchange), _arrival(exchange, first))
+    pieces_s = _arrivals(exchange, with_text)
+    first_token_s = pieces_s[0] if pieces_s else None
+    return Reading(reply, _state(reply), _total(exchange), first_token_s, pieces_s)
 
 
 def stream_events(body: bytes) -> Iterator[bytes]:
@@ -121,10 +128,10 @@ def _total(exchange: Exchange) -> float | None:
     return exchange.timing.total_s if exchange.timing else None
 
 
-def _arrival(exchange: Exchange, event: int | None) -> float | None:
-    if event is None or exchange.timing is None or event >= len(exchange.timing.events_s):
-        return None
-    return exchange.timing.events_s[event]
+def _arrivals(exchange: Exchange, events: Sequence[int]) -> tuple[float, ...]:
+    """Return when these events came: of the leading ones of which it is known."""
+    known = exchange.timing.events_s if exchange.timing is not None else ()
+    return tuple(known[event] for event in events if event < len(known))
 
 
 def _is_stream(exchange: Exchange) -> bool:
@@ -181,7 +188,8 @@ def _text(content: object) -> str:
 
 def _usage(usage: object) -> Usage:
     counts = _mapping(usage)
-    return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+    cached = _mapping(counts.get("prompt_tokens_details")).get("cached_tokens")
+    return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")), _count(cached))
 
 
 def _count(value: object) -> int | None:

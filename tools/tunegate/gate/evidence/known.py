@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tunegate.cost import Price
 from tunegate.gate.policy import RATING
 from tunegate.gate.probes import Match, Probe
+from tunegate.gate.sheets import Sheet
 from tunegate.gate.verdict import Estimate, Flips
-from tunegate.stats import NotEnoughData
+from tunegate.stats import AGREEMENT, NotEnoughData
 
 FEWEST_RESAMPLES, MOST_RESAMPLES = 1_999, 99_999
 
@@ -90,6 +91,10 @@ def explain_absence(probe: Probe, match: Match) -> str:
         return "there is no baseline"
     if probe.rule.needs_baseline and not theirs.numbers:
         return f"the baseline has no scored record of the eval '{probe.eval}'"
+    if probe.metric == AGREEMENT and probe.rule.needs_baseline:
+        pairs = [case for case in match.cases[probe.eval] if probe.subject in (None, mine.subject_of(case))]
+        if pairs:
+            return _explain_unlike_repeats(probe, match, pairs)
     if probe.subject is not None:
         return f"no case of the subject '{probe.subject}' was scored{_on_both(probe)}"
     return f"no case was scored{_on_both(probe)}"
@@ -99,6 +104,8 @@ def explain_unjudged(probe: Probe, match: Match) -> str:
     """Say why there are cases, and nothing judged."""
     if probe.metric == RATING:
         return "ratings.jsonl has no rating of it"
+    if probe.metric == AGREEMENT:
+        return _explain_unrepeated(probe, match)
     there = match.checks(probe.eval)
     if probe.metric not in there:
         return f"no check is called '{probe.metric}', there are {', '.join(there) or 'none'}"
@@ -107,6 +114,30 @@ def explain_unjudged(probe: Probe, match: Match) -> str:
             if probe.metric not in sheet.columns:
                 return f"{model} has no check '{probe.metric}'"
     return "the premise of the check never held"
+
+
+def _explain_unrepeated(probe: Probe, match: Match) -> str:
+    sides = [("the candidate", match.sides(probe.eval)[0]), ("the baseline", match.sides(probe.eval)[1])]
+    single = [model for model, sheet in sides[: 1 + probe.rule.needs_baseline] if not sheet.agreement.is_judged]
+    if not single:
+        return "no case has two repeats with checks that count"
+    return f"{' and '.join(single)} answered no case twice, and agreement needs --repeat 2 or more"
+
+
+def _explain_unlike_repeats(probe: Probe, match: Match, cases: Sequence[str]) -> str:
+    sides = match.sides(probe.eval)
+    if not all(sheet.agreement.is_judged for sheet in sides):
+        return _explain_unrepeated(probe, match)
+    mine, theirs = (_tell_repeats(sheet, cases) for sheet in sides)
+    return (
+        f"no case has as many repeats on both sides ({mine} of the candidate, {theirs} of the baseline), and more of "
+        "them find more disagreement: give both the same --repeat"
+    )
+
+
+def _tell_repeats(sheet: Sheet, cases: Sequence[str]) -> str:
+    least, most = (pick(map(sheet.agreement.repeats_of, cases)) for pick in (min, max))
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _on_both(probe: Probe) -> str:

@@ -9,7 +9,7 @@ from tunegate.gate.evidence.known import Evidence, PValue
 from tunegate.gate.evidence.scales import share_of
 from tunegate.gate.policy import TIMES
 from tunegate.gate.probes import Match, Probe
-from tunegate.stats import EProcess, NotEnoughData, price_of_look, share_of_difference
+from tunegate.stats import AGREEMENT, EProcess, NotEnoughData, price_of_look, share_of_difference
 
 _SMALL = 0.25
 
@@ -136,6 +136,8 @@ def shares_of(probe: Probe, match: Match, case: str) -> tuple[float | None, floa
     if not probe.rule.needs_baseline:
         return mine, None
     is_pair = mine is not None and theirs is not None and match.is_pair(probe.eval, case)
+    if is_pair and probe.metric == AGREEMENT:
+        is_pair = match.is_repeated_alike(probe.eval, case)
     return (mine, theirs) if is_pair else (None, None)
 
 

@@ -138,7 +138,9 @@ class Training:
             is_token[row, :length] = 1
             is_learned[row, :length] = torch.tensor(example.is_learned)
         tokens, is_token, is_learned = (tensor.to(self._device) for tensor in (tokens, is_token, is_learned))
-        with torch.autocast(self._device, dtype=torch.bfloat16):
+        # A CPU multiplies single precision faster than bfloat16, unless it has instructions made for that: measured on
+        # AVX-512 with and without, 240 against 140 GFLOP/s on two cores, and the casts of all weights come on top.
+        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._device != "cpu"):
             hidden = self._model.model(input_ids=tokens, attention_mask=is_token).last_hidden_state
             # The head is a fifth of the work, and the prompt needs none of it.
             logits = self._model.lm_head(hidden[:, :-1][is_learned[:, 1:]]).float()

@@ -14,11 +14,11 @@ from tunegate.cases import Endpoint
 from tunegate.errors import WireError
 from tunegate.exchanges import Exchange
 from tunegate.session.batches.handing_in import BatchProgress, Submitter, describe_progress
-from tunegate.session.batches.patience import LONGEST_PAUSE_S, Patience, grow_pauses
 from tunegate.session.batches.replies import BatchProblem, BatchReply, is_queue_full, read_reply, read_silence
 from tunegate.session.batches.submissions import Submission, SubmissionFolder
 from tunegate.session.batches.wanted import Wanted, check_wanted, group_wanted, split_group
 from tunegate.wire.batches import BatchClient, BatchState
+from tunegate.wire.patience import LONGEST_PAUSE_S, Patience, grow_pauses
 
 T = TypeVar("T")
 MOST_LINES, LARGEST_BYTES = 50_000, 100_000_000

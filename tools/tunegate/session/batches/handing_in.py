@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tunegate.errors import WireError
-from tunegate.session.batches.patience import MOST_PAUSES, Patience, grow_pauses, may_help_again
 from tunegate.session.batches.submissions import Submission, SubmissionFolder, new_token
 from tunegate.session.batches.wanted import Wanted, render_group
 from tunegate.wire.batches import BatchClient, BatchState
+from tunegate.wire.patience import MOST_PAUSES, Patience, grow_pauses, may_help_again
 
 TOKEN_NAME = "tunegate"  # noqa: S105  # what the metadata calls it, and no secret
 LOOK_AGAIN_S = 5.0

@@ -52,6 +52,13 @@ class Price:
     """Since when the price holds, as the source says it: a date like 2026-11-01."""
     max_prompt_tokens: int | None = None
     """Longer prompts cost another price, not known here; None is any length."""
+    checked_on: str | None = None
+    """A date on which the source still said so; None where nobody noted one."""
+
+    @property
+    def told_on(self) -> str | None:
+        """The last date on which it is known to have held; None where no date is known."""
+        return self.checked_on or self.as_of
 
 
 def cost_usd(

@@ -1,0 +1,256 @@
+"""`tunegate finetune` makes rows of the matrix out of training files, one job each, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from tunegate.cases import Matrix
+from tunegate.cli import main
+from tunegate.lab import Lab
+
+from ..finetune.trainings import write_lines
+from ..project import OURS, ROOT, Result
+from ..tuning_site import Site
+
+SET = Path("reports/training/sky")
+MATRIX = Path("fixtures/models.toml")
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
+    try:
+        status = main(("finetune", *arguments))
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    captured = capsys.readouterr()
+    return Result(status, captured.out + captured.err)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def lab(site: Site) -> Iterator[Lab]:
+    with site.start() as lab:
+        yield lab
+
+
+@pytest.fixture
+def house(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a matrix and a training set of two sizes, in which the command works."""
+    root = tmp_path / "house"
+    lay_out(root, lab.base_url)
+    monkeypatch.chdir(root)
+    return root
+
+
+def lay_out(root: Path, base_url: str) -> None:
+    (root / "fixtures").mkdir(parents=True)
+    (root / MATRIX).write_text(
+        f'[endpoints.lab]\nbase_url = "{base_url}"\n'
+        '[models.tiny]\nendpoint = "lab"\nrole = "candidate"\nbase = "tiny"\nexamples = 0\n'
+    )
+    files = [
+        {
+            "path": f"n{size}.jsonl",
+            "examples": size,
+            "tokens": 100 * size,
+            "sha256": hashlib.sha256(write_lines(root / SET / f"n{size}.jsonl", size).read_bytes()).hexdigest(),
+        }
+        for size in (10, 20)
+    ]
+    write_lines(root / SET / "validation.jsonl", 2)
+    validation = {"path": "validation.jsonl", "examples": 2}
+    (root / SET / "manifest.json").write_text(
+        json.dumps({"format": 1, "files": files, "validation": validation, "epochs": 1})
+    )
+
+
+def jobs_at(base_url: str) -> list[Any]:
+    with openai.OpenAI(base_url=base_url, api_key="none") as client:
+        return list(client.fine_tuning.jobs.list())
+
+
+def test_training_set_becomes_rows(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every size with every seed is trained, kept, and listed with where it came from."""
+    done = call(capsys, str(SET), "--model", "tiny", "--seeds", "1-2", "--batch-size", "1")
+    assert done.status == 0, done.out
+    assert "4 trainings of tiny" in done.line("plan:")
+    rows = {model.name: model for model in Matrix.load(MATRIX).models if model.training}
+    assert sorted((row.examples, row.training_seed) for row in rows.values()) == [(10, 1), (10, 2), (20, 1), (20, 2)]
+    for job in jobs_at(lab.base_url):
+        row = rows[job.fine_tuned_model]
+        assert row.training is not None
+        assert (row.base, row.training.job, row.training.set, row.training.epochs) == ("tiny", job.id, "sky", 1)
+        assert row.training.tokens == job.trained_tokens
+        assert job.validation_file is not None
+    kept = sorted(path.name[:7] for path in (house / "reports/finetunes/sky-tiny").glob("*.json"))
+    assert kept == ["n10-s1-", "n10-s2-", "n20-s1-", "n20-s2-"]
+
+
+def test_same_command_again_changes_nothing(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """No second job, no second row, not a byte of what is kept."""
+    command = (str(SET), "--model", "tiny", "--sizes", "10")
+    assert call(capsys, *command).status == 0
+    before = {path: path.read_bytes() for path in house.rglob("*") if path.is_file()}
+    assert call(capsys, *command).status == 0
+    assert {path: path.read_bytes() for path in house.rglob("*") if path.is_file()} == before
+    assert len(jobs_at(lab.base_url)) == 1
+
+
+def test_dry_run_creates_nothing(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what would be trained, and what nobody knows of the cost, and stops."""
+    told = call(capsys, str(SET), "--model", "tiny", "--dry-run")
+    assert told.status == 0
+    assert told.line("all of them may cost:").endswith("unknown")
+    assert jobs_at(lab.base_url) == []
+    assert not (house / "reports/finetunes").exists()
+
+
+def test_budget_is_held(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --max-cost nothing is created that may cost more, or of which nobody knows what it costs."""
+    unknown = call(capsys, str(SET), "--model", "tiny", "--max-cost", "5")
+    assert unknown.status == 4
+    assert "--max-cost 5 cannot be held" in unknown.out
+    (house / "fixtures" / "prices.toml").write_text(
+        '[[prices]]\nmodel = "tiny"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n'
+        'training_usd_per_mtok = 1000\nsource = "a list"\n'
+    )
+    # 1,000 and 2,000 tokens, one epoch: $3.00.
+    dear = call(capsys, str(SET), "--model", "tiny", "--max-cost", "2.99")
+    assert dear.status == 4
+    assert "may cost $3.00, more than --max-cost 2.99" in dear.out
+    assert jobs_at(lab.base_url) == []
+    assert call(capsys, str(SET), "--model", "tiny", "--max-cost", "3").status == 0
+
+
+def test_single_file_is_a_set(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that somebody wrote otherwise is trained on as it is."""
+    path = write_lines(house / "mine" / "data.jsonl", 12)
+    done = call(capsys, str(path), "--model", "tiny", "--epochs", "1", "--suffix", "mine")
+    assert done.status == 0, done.out
+    (job,) = jobs_at(lab.base_url)
+    assert job.fine_tuned_model.startswith("ft:tiny:lab:mine-n12-s1:")
+    assert job.validation_file is None
+
+
+def test_changed_file_is_not_trained_on(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not what its manifest counted would be priced by another's tokens: it is refused by name."""
+    with (house / SET / "n10.jsonl").open("a") as file:
+        file.write("\n")
+    told = call(capsys, str(SET), "--model", "tiny")
+    assert told.status == 4
+    assert "n10.jsonl was changed after it was written" in told.out
+    assert jobs_at(lab.base_url) == []
+
+
+def test_exploded_training_is_flagged_before_any_call(
+    house: Path, site: Site, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A loss that did not fall is said at once, ends the command with 1, and stands in the row."""
+    (house / "trainer.py").write_text(EXPLODING)
+    lab.close()
+    site.worker = (sys.executable, str(house / "trainer.py"))
+    with site.start() as again:
+        text = MATRIX.read_text().replace(lab.base_url, again.base_url)
+        MATRIX.write_text(text)
+        done = call(capsys, str(SET), "--model", "tiny", "--sizes", "20", "--learning-rate", "100")
+    assert done.status == 1
+    assert "NOT CONVERGED" in done.out
+    (row,) = [model for model in Matrix.load(MATRIX).models if model.training]
+    assert row.training is not None
+    assert "its loss did not fall" in (row.training.not_converged or "")
+
+
+EXPLODING = f"""
+import sys
+from functools import partial
+from pathlib import Path
+sys.path.insert(0, {str(ROOT / "tools")!r})
+from tunegate.lab.fine_tuning.order import ADAPTER, METRICS, Checkpoint, Done, Step
+from tunegate.lab.fine_tuning.worker import tell_server
+folder, tell = Path(sys.argv[1]), partial(tell_server, sys.stdout)
+losses = [2.5, 2.4, 6.1, 9.3, 8.7] + [7.9, 8.3, 8.1] * 5
+for step, loss in enumerate(losses, 1):
+    tell(Step(step, len(losses), loss, 0.1))
+(folder / METRICS).write_text(
+    "step,train_loss\\n" + "".join(f"{{step}},{{loss}}\\n" for step, loss in enumerate(losses, 1))
+)
+(folder / ADAPTER).write_text("adapter")
+tell(Done(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere.jsonl", "--model", "tiny"), "cannot read nowhere.jsonl"),
+        ((str(SET), "--model", "huge"), "no row 'huge'"),
+        ((str(SET), "--model", "tiny", "--sizes", "15"), "has no file of 15 examples\n  there are: 10, 20"),
+        (("fixtures", "--model", "tiny"), "no training set at fixtures"),
+        ((str(MATRIX), "--model", "tiny"), 'models.toml, line 1: wanted {"messages": [...]}'),
+        ((str(SET), "--model", "tiny", "--max-cost", "nan"), "an amount from 0 on is wanted"),
+        ((str(SET), "--model", "tiny", "--learning-rate", "0"), "a number above 0 is wanted"),
+    ],
+    ids=["file", "model", "size", "folder", "no chat", "nan", "rate"],
+)
+def test_bad_input_is_told(
+    house: Path,  # noqa: ARG001  # the folder in which the command works
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    """What was wanted, what was there, and status 4."""
+    told = call(capsys, *arguments)
+    assert told.status == 4
+    assert words in told.out
+
+
+def test_killed_command_goes_on(house: Path, site: Site, lab: Lab) -> None:
+    """Killed at random moments and run again, it ends with one job a training, one row each, and the same losses."""
+    dice = random.Random(7)
+    site.gate.touch()
+    command = [sys.executable, "-m", "tunegate", "finetune", str(SET), "--model", "tiny", "--seeds", "1-3"]
+    command += ["--batch-size", "1"]
+    env = {**OURS, "PYTHONPATH": str(ROOT / "tools")}
+    killed = 0
+    for _ in range(40):
+        process = subprocess.Popen(
+            command, cwd=house, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            process.wait(timeout=dice.uniform(0.3, 2.5))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        out, _ = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, out
+    else:
+        process = subprocess.Popen(command, cwd=house, env=env, stdout=subprocess.DEVNULL)
+        assert process.wait(timeout=60) == 0
+    assert killed
+    jobs = jobs_at(lab.base_url)
+    assert sorted(job.metadata["examples"] for job in jobs) == ["10"] * 3 + ["20"] * 3
+    assert len({job.metadata["tunegate"] for job in jobs}) == 6
+    rows = [model for model in Matrix.load(house / MATRIX).models if model.training]
+    assert {row.name for row in rows} == {job.fine_tuned_model for job in jobs}
+    kept = [json.loads(path.read_text()) for path in (house / "reports/finetunes/sky-tiny").glob("*.json")]
+    for one in kept:
+        assert [step["train_loss"] for step in one["steps"]] == pytest.approx(
+            [1 / step for step in range(1, one["examples"] + 1)]
+        )
