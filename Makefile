@@ -1,5 +1,5 @@
 # Two commands set up everything on a machine with python3 and make:
-#   make eval    replay the shipped recordings offline
+#   make eval    replay the shipped recordings offline, and draw the curve from them
 #   make test    lint, types and tests
 # An environment is made anew when its lock changes; without a change nothing is downloaded.
 
@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 EVAL_ARGS ?=
 TEST_ARGS ?=
+DEMO_ARGS ?=
 
-.PHONY: eval test test-lab lint types tests lab lab-tuning locks clean
+.PHONY: eval test test-lab lint types tests lab lab-tuning lab-demo locks clean
 
 eval: $(VENV)/eval.installed
 	$(BIN)/python -m pytest evals $(EVAL_ARGS)
+	$(BIN)/tunegate curve
 
 test: lint types tests
 
@@ -33,6 +35,9 @@ test-lab: $(VENV)/test.installed $(VENV)/lab.installed
 lab: $(VENV)/lab.installed
 
 lab-tuning: $(VENV)/tuning.installed
+
+lab-demo: $(VENV)/tuning.installed
+	$(BIN)/tunegate lab demo $(DEMO_ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

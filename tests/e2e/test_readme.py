@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunegate.testing import ScriptedEndpoint
 
-from ..project import ROOT, Project
+from ..project import OURS, ROOT, Project
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -26,12 +26,29 @@ def test_own_eval_of_readme_runs(project: Project, endpoint: ScriptedEndpoint) -
     assert replayed.line("city").split()[:3] == ["city", "plain", "2"]
 
 
-def test_table_of_readme_is_what_the_shipped_recordings_say(tmp_path: Path) -> None:
-    """Every line of the table in README is printed by a replay of the shipped recordings."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "evals", "-o", f"tunegate_runs={tmp_path}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_curve_of_readme_is_what_the_shipped_recordings_say(tmp_path: Path) -> None:
+    """What README shows of `make eval` is what a replay of the shipped recordings, and the curve of it, print."""
+    python = (sys.executable, "-m")
+    replay = (
+        *python,
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "evals",
+        "-o",
+        f"tunegate_runs={tmp_path}",
+        "--run",
+        "r",
+    )
+    done = subprocess.run(replay, cwd=ROOT, env=OURS, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = README[README.index("format: 200 cases") : README.index(" unused recordings")]
-    assert table.count("\n") > 25
-    printed = done.stdout
-    assert [line for line in table.splitlines() if line not in printed] == []
+    env = {**OURS, "PYTHONPATH": str(ROOT / "tools")}
+    curve = (*python, "tunegate", "curve", str(tmp_path / "r"))
+    drawn = subprocess.run(curve, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert drawn.returncode == 0, drawn.stdout + drawn.stderr
+    block = README[README.index("format: schema against training examples") :]
+    shown = block[: block.index("```")].splitlines()
+    assert len(shown) > 15
+    printed = (done.stdout + drawn.stdout).splitlines()
+    assert [line for line in shown if line not in printed] == []
