@@ -61,7 +61,7 @@ def test_shorter_answers_are_not_taken_for_a_quicker_model(tmp_path: Path) -> No
     assert isinstance(found.at_length, Interval)
     assert found.at_length.estimate == pytest.approx(1.0, abs=0.05)
     assert [
-        told for told in found.warnings() if told.startswith("the limit of 256 tokens is filled by curt in 0 of 10")
+        told for told in found.warnings() if told.startswith("limits of 64, 128, 256 tokens: filled by curt in 0 of 30")
     ]
 
 

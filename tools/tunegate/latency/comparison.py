@@ -95,17 +95,24 @@ class Comparison:
         return Speedup(limit, len(blocks), median(b), median(a), ratio, median(a) / median(b))
 
     def _warn_of_length(self) -> Iterator[str]:
-        for limit in (limit for limit in self.candidate.limits if limit is not None):
-            sides = [(series.label, series.at(limit)) for series in (self.candidate, self.baseline)]
-            shares = [sum(call.is_cut for call in calls) / len(calls) for _, calls in sides if calls]
-            if len(shares) == len(sides) and abs(shares[0] - shares[1]) > FAR_APART:
-                told = " and ".join(
-                    f"{label} in {sum(call.is_cut for call in calls)} of {len(calls)} replies" for label, calls in sides
-                )
-                yield (
-                    f"the limit of {limit} tokens is filled by {told}: their answers differ in length, "
-                    "and only the lines compare them fairly"
-                )
+        series = (self.candidate, self.baseline)
+        apart = [limit for limit in self.candidate.limits if limit is not None and _differ_in_length(series, limit)]
+        if not apart:
+            return
+        told = []
+        for one in series:
+            calls = [call for limit in apart for call in one.at(limit)]
+            told.append(f"{one.label} in {sum(call.is_cut for call in calls)} of {len(calls)} replies")
+        limits = ", ".join(map(str, apart))
+        yield (
+            f"{'limits' if len(apart) > 1 else 'the limit'} of {limits} tokens: filled by {' and '.join(told)}; "
+            "their answers differ in length, and only the lines compare them fairly"
+        )
+
+
+def _differ_in_length(series: Sequence[Series], limit: int) -> bool:
+    shares = [sum(call.is_cut for call in calls) / len(calls) for one in series if (calls := one.at(limit))]
+    return len(shares) == len(series) and max(shares) - min(shares) > FAR_APART
 
 
 def fit_line(series: Series, *, seed: int) -> Pace | NotEnoughData:
