@@ -68,9 +68,17 @@ def processes_of(session: int) -> dict[int, int]:
 
 def workers_of(controller: int) -> list[int]:
     """Return the children of a controller that run the same Python: git, for one, may be another child."""
-    python = os.readlink(f"/proc/{controller}/exe")
+    python = executable_of(controller)
     children = (pid for pid, parent in processes_of(controller).items() if parent == controller)
-    return sorted(pid for pid in children if os.readlink(f"/proc/{pid}/exe") == python)
+    return sorted(pid for pid in children if executable_of(pid) == python)
+
+
+def executable_of(pid: int) -> str | None:
+    """Return what a process runs, None where it has just ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except FileNotFoundError:
+        return None
 
 
 def wait_until(is_so: Callable[[], bool], *, limit_s: float) -> bool:
