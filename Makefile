@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 
 eval: $(VENV)/eval.installed
 	$(BIN)/python -m pytest evals $(EVAL_ARGS)
-	$(BIN)/tunegate curve
+	$(if $(EVAL_ARGS),,$(BIN)/tunegate curve)
 
 test: lint types tests
 

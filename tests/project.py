@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tunegate.records import Record
@@ -131,6 +133,17 @@ def copy_evals(root: Path, *names: str) -> None:
     (root / "evals").mkdir(parents=True, exist_ok=True)
     for name in names or ("test_format.py",):
         shutil.copy(ROOT / "evals" / name, root / "evals")
+
+
+def load_eval(name: str) -> ModuleType:
+    """Import a file of evals/ by its name, as a module whose functions can be called."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem.replace("test_", "eval_"), ROOT / "evals" / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for their annotations
+    spec.loader.exec_module(module)
+    return module
 
 
 def write_settings(root: Path) -> None:

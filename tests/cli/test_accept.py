@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tunegate.cases import Matrix
-from tunegate.cli import main
 
 from ..gate.judged import OUT_OF_REACH, copy_project, judge, make_judged
-from ..project import Project, Result
+from ..project import Project
+from .calling import call
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +24,6 @@ def project(template: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     project = copy_project(template, tmp_path)
     monkeypatch.chdir(project.root)
     return Project(Path())
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
 
 
 def roles() -> dict[str, str]:

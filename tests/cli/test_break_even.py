@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.records import Usage
 
 from ..money.priced_runs import make_call, write_priced
 from ..project import ROOT, Result
+from .calling import call as call_tunegate
 
 TEXT = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8").partition("## Three worked examples")[2]
 SUM = re.compile(r"^(?P<what>[a-z -]+?)  +(?P<left>[\d(].*) = \$?(?P<right>[\d,.]+)", re.MULTILINE)
@@ -74,12 +74,7 @@ EXAMPLES = tuple(examples())
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(("break-even", *arguments))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+    return call_tunegate(capsys, "break-even", *arguments)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

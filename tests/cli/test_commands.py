@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli import main
-
-from ..project import ROOT, Project, Result
+from ..project import ROOT, Project
+from .calling import call
 
 
 @pytest.fixture
@@ -20,15 +19,6 @@ def recorded(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     assert project.run("--record=missing", "--model", "plain", "--repeat", "2", "--run", "a").status == 0
     monkeypatch.chdir(project.root)
     return project
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
 
 
 def test_table_of_a_run_is_the_one_it_ended_with(recorded: Project, capsys: pytest.CaptureFixture[str]) -> None:

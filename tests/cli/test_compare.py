@@ -8,20 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.records import Record
 
 from ..gate.made_runs import record_of, write_run
-from ..project import Project, Result
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+from ..project import Project
+from .calling import call
 
 
 def records_of(model: str, *, misses: tuple[int, ...] = (), cases: int = 8) -> list[Record]:

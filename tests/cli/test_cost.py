@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.records import Usage
 
 from ..money.priced_runs import make_call, write_priced
 from ..project import Result
+from .calling import call as call_tunegate
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(("cost", *arguments))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+    return call_tunegate(capsys, "cost", *arguments)
 
 
 @pytest.fixture

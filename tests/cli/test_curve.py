@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli import main
-
 from ..curve.made_studies import Made, failed, record_of, records_of, rising, write_run
-from ..project import ROOT, Result
+from ..project import ROOT
+from .calling import call
 
 PRICES = """\
 [[prices]]
@@ -25,15 +24,6 @@ ENDPOINTS = """\
 [endpoints.there]
 base_url = "http://127.0.0.1:1/v1"
 """
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
 
 
 @pytest.fixture

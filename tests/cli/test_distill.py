@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.cli.teacher import Progress
 from tunegate.distill import read_manifest
 from tunegate.testing import Scripted, ScriptedEndpoint
 
 from ..project import OURS, ROOT, Project, Result, answer, make_project
+from .calling import call as call_tunegate
 
 KNOWN = Path("reports/training/format-known-answers")
 TAUGHT = Path("reports/training/format-plain")
@@ -33,12 +33,7 @@ source = "a list"
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(("distill", *arguments))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+    return call_tunegate(capsys, "distill", *arguments)
 
 
 def add_lessons(project: Project) -> None:

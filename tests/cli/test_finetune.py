@@ -16,24 +16,19 @@ import openai
 import pytest
 
 from tunegate.cases import Matrix
-from tunegate.cli import main
 from tunegate.lab import Lab
 
 from ..finetune.trainings import write_lines
 from ..project import OURS, ROOT, Result
 from ..tuning_site import Site
+from .calling import call as call_tunegate
 
 SET = Path("reports/training/sky")
 MATRIX = Path("fixtures/models.toml")
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(("finetune", *arguments))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+    return call_tunegate(capsys, "finetune", *arguments)
 
 
 @pytest.fixture

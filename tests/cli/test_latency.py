@@ -10,16 +10,7 @@ import pytest
 from tunegate.cli import main
 
 from ..latency.made_runs import BASE, QUICK, write_run
-from ..project import Result
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+from .calling import call
 
 
 @pytest.fixture

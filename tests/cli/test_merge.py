@@ -6,19 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.testing import ScriptedEndpoint
 
-from ..project import Project, Result, make_project
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+from ..project import Project, make_project
+from .calling import call
 
 
 def run_shard(project: Project, shard: str, *, run: str, record: str = "none") -> Path:

@@ -8,20 +8,11 @@ from statistics import NormalDist
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.records import Usage
 
 from ..gate.made_runs import record_of, write_run
 from ..project import ROOT, Result
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
+from .calling import call
 
 
 @pytest.fixture

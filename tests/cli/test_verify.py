@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tunegate.cli import main
 from tunegate.gate.keeping.certificate import digest_of_verdict
 
 from ..gate.judged import OUT_OF_REACH, POLICY, copy_project, judge, make_judged
 from ..project import ROOT, Project, Result
+from .calling import call
 
 OTHER_SETTINGS = ("--limit", "2", "--seed", "7", "--shots", "1", "--repeat", "2", "--no-stream")
 
@@ -30,15 +30,6 @@ def project(template: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     project = copy_project(template, tmp_path)
     monkeypatch.chdir(project.root)
     return Project(Path())
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
-    try:
-        status = main(arguments)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return Result(status, captured.out + captured.err)
 
 
 def steps_of(result: Result) -> list[str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -14,6 +11,8 @@ from hypothesis import strategies as st
 
 from tunegate.cases import Batch, Question, Sources
 from tunegate.checks import Check, Shape
+
+from ..project import load_eval
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["3", "1", "4", "2"]
@@ -23,17 +22,7 @@ BATCH = Batch(
 RIGHT = [{"1": "3"}, {"2": "1"}, {"3": "4"}, {"4": "2"}]
 
 
-def load_eval() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("format_eval", ROOT / "evals" / "test_format.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-EVAL = load_eval()
+EVAL = load_eval("test_format.py")
 SHAPE = Shape(Sources(ROOT / "fixtures").schema("answer_list"))
 
 

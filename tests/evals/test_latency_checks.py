@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -13,20 +10,12 @@ from tunegate.cases import Sources, eval_of
 from tunegate.checks import Check, Reply
 from tunegate.records import Usage
 
+from ..project import load_eval
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_eval() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("latency_eval", ROOT / "evals" / "test_latency.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-EVAL = load_eval()
+EVAL = load_eval("test_latency.py")
 CASE = EVAL.Wait(EVAL.Prompt("bubble", "Repeat."), 64)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -16,21 +13,13 @@ from tunegate.cases import Sources
 from tunegate.checks import Check, Reply, find_answer
 from tunegate.checks.repetition import words_of
 
+from ..project import load_eval
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = Sources(ROOT / "fixtures")
 
 
-def load_eval() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("stability_eval", ROOT / "evals" / "test_stability.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-EVAL = load_eval()
+EVAL = load_eval("test_stability.py")
 SPEECHES = {case.id: case for case in EVAL.speeches(SOURCES)}
 QUESTIONS = {case.id: case for case in EVAL.questions(SOURCES)}
 FORMAT_REPLY = '[{"1": "3"}, {"2": "1"}, {"3": "4"}, {"4": "2"}]'

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import IO
 
 from tunegate.cassettes.address import shown_path
-from tunegate.errors import CassetteError
+from tunegate.errors import CassetteError, RunError, UsageError
 
 fcntl: ModuleType | None
 try:
@@ -127,3 +127,28 @@ def try_lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return int(descriptor)
+
+
+@contextlib.contextmanager
+def only_process_in(folder: Path, *, lock: str, to_keep: str, busy: str) -> Iterator[None]:
+    """Keep other processes out of a folder, which is made where it is missing, while the block runs.
+
+    `lock` names the file that is held, `to_keep` says what would be kept in the folder, `busy` what to tell the second.
+
+    Raises:
+        UsageError: another process is in it.
+        RunError: nothing can be written there.
+        CassetteError: this system has no file locks (Windows).
+    """
+    try:
+        make_folder(folder)
+        (folder / lock).touch()
+    except OSError as problem:
+        raise RunError(f"no {to_keep} can be kept in {shown_path(folder)}: {problem.strerror}") from problem
+    descriptor = try_lock(folder / lock)
+    if descriptor is None:
+        raise UsageError(busy)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.cases.names import show_path
-from tunegate.cassettes.durability import make_folder, sync_folder, try_lock
-from tunegate.errors import RunError, UsageError
+from tunegate.cassettes.durability import only_process_in, sync_folder
+from tunegate.errors import RunError
 from tunegate.finetune.planning import Wanted
 from tunegate.wire.fine_tuning import OVER, CheckpointState, JobState
 from tunegate.wire.training_steps import TrainingStep
@@ -134,21 +134,12 @@ class TrainingFolder:
             RunError: nothing can be written there.
             CassetteError: this system has no file locks (Windows).
         """
-        try:
-            make_folder(self.path)
-            (self.path / ".lock").touch()
-        except OSError as problem:
-            raise RunError(f"no trainings can be kept in {show_path(self.path)}: {problem.strerror}") from problem
-        descriptor = try_lock(self.path / ".lock")
-        if descriptor is None:
-            raise UsageError(
-                f"another process watches the trainings in {show_path(self.path)}\n"
-                "  let it finish, or stop it: this command then goes on with its jobs"
-            )
-        try:
+        busy = (
+            f"another process watches the trainings in {show_path(self.path)}\n"
+            "  let it finish, or stop it: this command then goes on with its jobs"
+        )
+        with only_process_in(self.path, lock=".lock", to_keep="trainings", busy=busy):
             yield
-        finally:
-            os.close(descriptor)
 
     def load(self) -> list[Kept]:
         """Return every training that is kept, by size and seed.

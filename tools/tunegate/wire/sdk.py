@@ -103,7 +103,9 @@ class Sdk:
             ) from problem
         except (openai.APIError, httpx2.HTTPError, httpx2.InvalidURL) as problem:
             cause = problem.__cause__ or problem
-            raise WireError(f"cannot {doing} at {self.base_url}: {type(cause).__name__}: {cause}") from problem
+            raise WireError(
+                f"cannot {doing} at {self.base_url}: {type(cause).__name__}: {cause}; is the endpoint up?"
+            ) from problem
         except (ValueError, AttributeError, TypeError, LookupError, csv.Error) as problem:
             # A reply came, and it was not what this API says; asking again would bring the same.
             raise WireError(

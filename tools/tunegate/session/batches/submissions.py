@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tunegate.cases import Endpoint
-from tunegate.cassettes.durability import make_folder, sync_folder, try_lock
-from tunegate.errors import RunError, UsageError
+from tunegate.cassettes.durability import only_process_in, sync_folder
+from tunegate.errors import RunError
 
 FORMAT = 1
 KEPT_FOR_S = 30 * 24 * 60 * 60.0
@@ -58,21 +58,12 @@ class SubmissionFolder:
             RunError: nothing can be written there.
             CassetteError: this system has no file locks (Windows).
         """
-        try:
-            make_folder(self.path)
-            (self.path / "lock").touch()
-        except OSError as problem:
-            raise RunError(f"no batches can be kept in {self.path}: {problem.strerror}") from problem
-        descriptor = try_lock(self.path / "lock")
-        if descriptor is None:
-            raise UsageError(
-                f"another process waits for the batches in {self.path}\n"
-                "  let it finish, or stop it: this command then goes on with its batches"
-            )
-        try:
+        busy = (
+            f"another process waits for the batches in {self.path}\n"
+            "  let it finish, or stop it: this command then goes on with its batches"
+        )
+        with only_process_in(self.path, lock="lock", to_keep="batches", busy=busy):
             yield
-        finally:
-            os.close(descriptor)
 
     def load(self, *, now: float) -> list[Submission]:
         """Return what was handed in and is not yet kept, the oldest first; `now` is Unix time in seconds.
