@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,26 @@ def test_curve_of_readme_is_what_the_shipped_recordings_say(tmp_path: Path) -> N
     assert len(shown) > 15
     printed = (done.stdout + drawn.stdout).splitlines()
     assert [line for line in shown if line not in printed] == []
+
+
+def test_curve_of_the_reproduction_is_that_of_readme() -> None:
+    """docs/reproduction.md shows the same curve."""
+    start = "format: schema against training examples"
+    page = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    shown = [text[text.index(start) :].partition("```")[0] for text in (README, page)]
+    assert shown[0] == shown[1]
+
+
+def test_verdict_of_readme_is_what_its_command_says(tmp_path: Path) -> None:
+    """The gate that README shows is what its command prints of the shipped recordings."""
+    section = README[README.index("## May it take the place?") :]
+    command, block = re.findall(r"```\n(.*?)```", section, re.DOTALL)[:2]
+    words = shlex.split(command.removeprefix(".venv/bin/"))
+    settings = ["-p", "no:cacheprovider", "-o", f"tunegate_runs={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, *settings], cwd=ROOT, env=OURS, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout.splitlines()
+    assert len(block.splitlines()) > 8
+    assert [line for line in block.splitlines() if line not in printed] == []
