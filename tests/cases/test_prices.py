@@ -89,7 +89,7 @@ def source_of(book: PriceBook, model: Model) -> str | None:
 
 def test_row_is_read_whole(load: Callable[..., PriceBook]) -> None:
     """Everything that a row says arrives."""
-    assert load(TEXT).price_of(ask("small-2-x")) == Price(
+    assert load(TEXT).price_of(ask("small-2-x"), at=NOW) == Price(
         Rates(3.0, 4.0, cached_input_usd_per_mtok=0.5, cache_write_usd_per_mtok=3.5),
         source="longer glob",
         batch=Rates(1.5, 2.5),
@@ -182,7 +182,10 @@ PAIR = "input_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
         (ROW + PAIR + 'since = "2026-11-01"', "since: wanted a date like 2026-11-01, found '2026-11-01'"),
         (ROW + PAIR + "since = 2026-11-01T10:00:00", "since: wanted a date like 2026-11-01, found datetime"),
         (ROW + PAIR + 'endpoint = "lap"', r"endpoint: wanted an endpoint of the matrix \(lab\), found lap"),
-        (ROW + PAIR + ROW + PAIR, r"prices\.2: wanted one row for a model and endpoint, found a second one for 'a'"),
+        (
+            ROW + PAIR + ROW + PAIR,
+            r"prices\.2: wanted one row for a model, endpoint and date \(since\), found a second one for 'a'",
+        ),
         ("prices", "wanted TOML, found a mistake"),
     ],
 )
@@ -383,6 +386,62 @@ def test_row_may_say_when_somebody_last_looked(load: Callable[..., PriceBook]) -
     assert load(ROW + PAIR + "since = 2025-01-01").rows[0].price.told_on == "2025-01-01"
     with pytest.raises(CaseFileError, match="checked: wanted a date like 2026-11-01"):
         load(ROW + PAIR + 'checked = "today"')
+
+
+def row(name: str, usd: float, *facts: str) -> str:
+    """Return a row of a price book; each fact is a line of it."""
+    lines = (f'model = "{name}"', f"input_usd_per_mtok = {usd}", f"output_usd_per_mtok = {usd}", 'source = "s"', *facts)
+    return "\n".join(("[[prices]]", *lines, ""))
+
+
+def input_usd(book: PriceBook, model: Model, day: str) -> float | None:
+    price = book.price_of(model, at=datetime.fromisoformat(f"{day}T12:00:00+00:00"))
+    return price.live.input_usd_per_mtok if price and price.live else None
+
+
+def test_latest_row_that_holds_already_is_the_price(load: Callable[..., PriceBook]) -> None:
+    """Rows for one model may tell of each time; one without a date holds from ever on, whatever their order."""
+    book = load(row("a", 3, "since = 2026-06-01") + row("a", 1) + row("a", 2, "since = 2026-01-01"))
+    days = ("2025-12-31", "2026-01-01", "2026-05-31", "2026-06-01", "2026-11-28")
+    assert [input_usd(book, ask("a"), day) for day in days] == [1, 2, 2, 3, 3]
+
+
+def test_list_holds_until_the_first_row(load: Callable[..., PriceBook]) -> None:
+    """A row since a later day does not speak for the days before it: there the list does."""
+    book = load(row("o3", 7, "since = 2026-11-01"))
+    assert [input_usd(book, ask("o3"), day) for day in ("2025-05-01", "2025-12-01", "2026-11-01")] == [10, 2, 7]
+
+
+def test_wider_row_holds_until_the_closer_one(load: Callable[..., PriceBook]) -> None:
+    """A glob that holds already goes before the model's own row that does not yet."""
+    book = load(row("small-1", 2, "since = 2026-11-01") + row("small*", 1))
+    assert [input_usd(book, ask("small-1"), day) for day in ("2026-10-31", "2026-11-01")] == [1, 2]
+
+
+@pytest.mark.parametrize("head", ["", "list_prices = false\n"])
+def test_first_row_is_taken_where_nothing_is_known_of_before(load: Callable[..., PriceBook], head: str) -> None:
+    """Without a list price it is the row that is nearest, and its date says that it did not hold yet."""
+    rows = row("o3", 2, "since = 2026-11-01") + row("o3", 1, "since = 2026-01-01")
+    book = load(head + rows)
+    home = ask("o3", "http://127.0.0.1:1/v1")
+    price = book.price_of(home, at=datetime(2025, 12, 1, tzinfo=UTC))
+    assert price is not None
+    assert price.live == Rates(1.0, 1.0)
+    assert price.as_of == "2026-01-01"
+
+
+def test_training_is_priced_by_the_row_of_its_day(load: Callable[..., PriceBook]) -> None:
+    """Of several dates the latest that has come; before the first, the base's row that holds, else the first."""
+    mine = [row("mine", 1, f"training_usd_per_mtok = {usd}", f"since = 2026-{usd:02}-01") for usd in (2, 6)]
+    tuned = ask("mine", base="base")
+
+    def training_usd(book: PriceBook, month: int) -> float | None:
+        price = book.training_price_of(tuned, at=datetime(2026, month, 15, tzinfo=UTC))
+        return price and price.training_usd_per_mtok
+
+    assert [training_usd(load("".join(mine)), month) for month in (1, 2, 5, 6)] == [2, 2, 2, 6]
+    base = row("base", 1, "training_usd_per_mtok = 9")
+    assert [training_usd(load("".join(mine) + base), month) for month in (1, 2)] == [9, 2]
 
 
 def test_list_was_looked_after_about_its_newest_date() -> None:

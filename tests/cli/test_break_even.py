@@ -141,6 +141,34 @@ def test_old_prices_of_a_scenario_are_told(capsys: pytest.CaptureFixture[str], m
     assert "no assumption changes that by itself" in never.out
 
 
+STATED = {
+    "prompt_tokens of a case": lambda n: ("--candidate-tokens", f"{n},500", "--baseline-tokens", f"{n},500",
+                                          "--instruction-tokens", "100"),
+    "completion_tokens of a case": lambda n: ("--candidate-tokens", f"500,{n}", "--baseline-tokens", f"500,{n}",
+                                              "--instruction-tokens", "100"),
+    "baseline instruction_tokens": lambda n: ("--instruction-tokens", f"{n}"),
+    "training set (tokens and examples)": lambda n: ("--training-tokens", f"{n}"),
+    "training_usd_per_mtok": lambda n: ("--training-price", f"{n}"),
+    "epochs": lambda n: ("--epochs", f"{n}"),
+    "candidate input_usd_per_mtok": lambda n: ("--candidate-prices", f"{n},16"),
+    "candidate output_usd_per_mtok": lambda n: ("--candidate-prices", f"12,{n}"),
+    "baseline input_usd_per_mtok": lambda n: ("--baseline-prices", f"{n},60"),
+    "baseline output_usd_per_mtok": lambda n: ("--baseline-prices", f"30,{n}"),
+}  # fmt: skip
+"""What states an assumption of the scenario `medium` on the command line."""
+
+
+def test_table_says_what_the_command_says(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number of a scenario's table is the answer of the same command with that assumption stated."""
+    monkeypatch.chdir(ROOT)
+    told = ask(capsys, "--scenario", "medium")["sensitivity"]
+    assert {each["assumption"] for each in told["assumptions"]} == set(STATED)
+    for each in told["assumptions"]:
+        for factor, calls in zip(told["factors"], each["break_even_calls"], strict=True):
+            stated = STATED[each["assumption"]](each["value"] * factor)
+            assert ask(capsys, "--scenario", "medium", *stated)["break_even_calls"] == calls, stated
+
+
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of a small model and a large one on two cases; the small one says what its training took."""
@@ -170,7 +198,8 @@ def test_run_says_tokens_and_training(capsys: pytest.CaptureFixture[str]) -> Non
     assert told["baseline"]["usd_per_call"] == pytest.approx(large)
     assert told["training_usd"] == told["outlay_usd"] == pytest.approx(6.0)
     assert told["break_even_calls"] == math.ceil(6 / (large - small))
-    assert any("2 calls" in origin for origin in told["origins"])
+    assert any("2 calls of small and large in a, on the same cases of format" in line for line in told["origins"])
+    assert not any("cut at their limit" in warning for warning in told["warnings"])
     assert any("large" in warning for warning in ask(capsys, *RUN, "--as-of", "2026-11-28")["warnings"])
 
 
@@ -192,6 +221,30 @@ def test_what_is_stated_goes_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["outlay_usd"] == pytest.approx(10 + 120.4 + 7)
     people = ask(capsys, *RUN, "--examples", "100", "--examples-per-hour", "20", "--usd-per-hour", "40")
     assert people["labelling_usd"] == pytest.approx(200)
+    assert (people["outlay"]["examples"], people["outlay"]["hours"]) == (100, 5)
+
+
+def test_replies_that_are_cut_are_told(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An eval that sweeps its limit is measured only where it is named, and cut replies of any eval are warned of."""
+    records = [
+        *(make_call("a", model=model, usage=Usage(100, 10), state=state)
+          for model, state in (("small", "truncated"), ("large", "answered"))),
+        *(make_call("p-8", model=model, usage=Usage(20, 8), eval_name="latency", state="truncated", max_tokens=8)
+          for model in ("small", "large")),
+    ]  # fmt: skip
+    write_priced(house, records, name="b")
+    run = ("--run", "b", *RUN[2:], "--training-tokens", "0")
+    told = ask(capsys, *run)
+    assert told["candidate"]["prompt_tokens"] == 100
+    assert any("on the same cases of format; without latency, whose limits" in line for line in told["origins"])
+    cut = [warning for warning in told["warnings"] if "cut at their limit" in warning]
+    assert [warning.split(" were ")[0] for warning in cut] == ["tokens: 1 of the 1 replies of small"]
+    named = ask(capsys, *run, "--eval", "lat*")
+    assert named["candidate"]["prompt_tokens"] == 20
+    assert len([warning for warning in named["warnings"] if "cut at their limit" in warning]) == 2
+    write_priced(house, records[2:], name="c")
+    ended = call(capsys, "--run", "c", *run[2:])
+    assert (ended.status, "--eval latency would measure them" in ended.out) == (4, True)
 
 
 def test_training_set_says_tokens_epochs_and_what_its_answers_cost(
@@ -213,6 +266,14 @@ def test_training_set_says_tokens_epochs_and_what_its_answers_cost(
     told = ask(capsys, *RUN, "--training-set", "set")
     assert told["training_usd"] == pytest.approx(10_000 * 3 * 3 / 1e6)
     assert told["outlay_usd"] == pytest.approx(0.09 + 1.25)
+    assert (told["labelling_usd"], told["outlay"]["examples"]) == (pytest.approx(1.25), 100)
+    people = ("--examples-per-hour", "20", "--usd-per-hour", "40")
+    told = ask(capsys, *RUN, "--training-set", "set", *people)
+    assert told["labelling_usd"] == pytest.approx(1.25 + 100 / 20 * 40)
+    assert ask(capsys, *RUN, "--training-set", "set", "--examples", "100", *people)["outlay"] == told["outlay"]
+    shown = call(capsys, *RUN, "--training-set", "set", *people)
+    assert re.split(r" {2,}", shown.line("teacher ")) == ["teacher", "$1.25", "the answers to all 100 examples"]
+    assert re.split(r" {2,}", shown.line("people ")) == ["people", "$200.00", "5 hours x $40"]
     (folder / "manifest.json").write_text(json.dumps(manifest | {"teaching_usd": None}))
     ended = call(capsys, *RUN, "--training-set", "set")
     assert (ended.status, "does not know what its teacher cost" in ended.out) == (4, True)
@@ -222,6 +283,24 @@ PRICED = (
     "--candidate-prices", "1,2", "--baseline-prices", "3,4", "--candidate-tokens", "100,10", "--baseline-tokens",
     "100,10",
 )  # fmt: skip
+PEOPLE = ("--examples-per-hour", "20", "--usd-per-hour", "40")
+
+
+def test_what_contradicts_a_training_set_is_told(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another number of examples than it has, and a teacher whose answers it has paid for."""
+    manifest = {
+        "format": 1,
+        "epochs": 3,
+        "teaching_usd": 0.0,
+        "files": [{"path": "n.jsonl", "examples": 10, "tokens": 1000}],
+    }
+    (house / "set").mkdir()
+    (house / "set/manifest.json").write_text(json.dumps(manifest))
+    ended = call(capsys, *RUN, "--training-set", "set", "--examples", "20")
+    assert (ended.status, "has 10 examples, and --examples says 20" in ended.out) == (4, True)
+    ended = call(capsys, *RUN, "--training-set", "set", "--teacher-tokens", "1,2", "--teacher-prices", "1,2")
+    assert (ended.status, "so --teacher-tokens and --teacher-prices would not count" in ended.out) == (4, True)
+    assert "the training set says what its answers cost" in ended.out
 
 
 def test_unknown_training_is_not_free(capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,6 +317,28 @@ def test_examples_that_nobody_states_are_warned_of(capsys: pytest.CaptureFixture
     assert any(warning.startswith("examples: nothing is stated") for warning in ask(capsys, *RUN)["warnings"])
     for stated in (("--examples", "0"), ("--hours", "2", "--usd-per-hour", "40"), ("--examples", "5")):
         assert not any("examples" in warning for warning in ask(capsys, *RUN, *stated)["warnings"])
+
+
+def test_price_without_a_date_is_told(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing says that it still holds; one of a later day is taken where nothing else is known, and that is said."""
+    book = (house / "fixtures/prices.toml").read_text()
+    (house / "fixtures/prices.toml").write_text(book.replace("since = 2026-01-01\n", ""))
+    warnings = ask(capsys, *RUN, "--as-of", "2026-10-31")["warnings"]
+    assert any("the age of the price of large is unknown (an old list)" in warning for warning in warnings)
+    assert any("the price of small holds since 2026-11-01" in warning for warning in warnings)
+
+
+def test_prices_are_those_of_the_day(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two rows for one model, calls and training are priced by the one that holds on the day."""
+    later = (
+        '[[prices]]\nmodel = "small"\ninput_usd_per_mtok = 2\noutput_usd_per_mtok = 20\n'
+        'training_usd_per_mtok = 6\nsince = 2026-11-20\nsource = "a list"\n'
+    )
+    path = house / "fixtures/prices.toml"
+    path.write_text(path.read_text() + later)
+    before, after = (ask(capsys, *RUN, "--as-of", f"2026-11-{day}") for day in (19, 20))
+    assert [told["candidate"]["output_usd_per_mtok"] for told in (before, after)] == [10, 20]
+    assert [told["training_usd"] for told in (before, after)] == [pytest.approx(6), pytest.approx(12)]
 
 
 def test_epochs_are_of_an_epochs_tokens(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -334,7 +435,18 @@ def test_chart_is_written_where_it_is_wanted(capsys: pytest.CaptureFixture[str])
         ((*RUN, "--training-tokens", "-5"), "a number from 0 on is wanted"),
         ((*RUN, "--training-tokens", "many"), "a number from 0 on is wanted"),
         ((*RUN, "--examples-per-hour", "0"), "a number above 0 is wanted"),
-        ((*RUN, "-o", "pays.pdf"), "ends in .svg or .png"),
+        ((*RUN, "-o", "pays.jpg"), "ends in .svg, .png, .pdf"),
+        ((*RUN, "--epochs", "0"), "a number above 0 is wanted"),
+        ((*RUN, "--usd-per-hour", "40"), "no time of people, so it would not count"),
+        ((*RUN, "--examples", "9", "--usd-per-hour", "40"), "no time of people, so it would not count"),
+        ((*RUN, *PEOPLE), "how many examples do people write?"),
+        ((*RUN, "--hours", "1", *PEOPLE), "how many examples do people write?"),
+        ((*RUN, "--examples", "0", *PEOPLE), "how many examples do people write?"),
+        ((*RUN, "--teacher-tokens", "1,2"), "no teacher is called, so --teacher-tokens would not count"),
+        ((*RUN, "--examples", "0", "--teacher-prices", "1,2"), "there are no examples to write"),
+        ((*RUN, "--examples", "9", *PEOPLE, "--teacher-tokens", "1,2"), "people write the examples"),
+        ((*PRICED, "--training-tokens", "9", "--eval", "tone"), "no run is there to measure"),
+        ((*RUN, *PRICED, "--eval", "format"), "the tokens of both models are stated"),
     ],
 )
 def test_what_is_missing_is_told(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str) -> None:

@@ -63,6 +63,23 @@ def test_old_price_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert row_of(unknown, "small ")[-3:] == ["unknown", "unknown", "unknown"]
 
 
+def test_age_is_told_against_the_day_of_the_run(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of last year at the list of its own day has no old price; a price without a date is never known to hold."""
+    row = {"name": "o3", "model": "o3", "base_url": "https://api.openai.com/v1"}
+    write_priced(house, [make_call("c1", model="o3")], name="b", rows=[row], prices="")
+    header = house / "reports/runs/b/run.json"
+    told = json.loads(header.read_text())
+    header.write_text(json.dumps(told | {"started_at": "2025-12-01T10:00:00+00:00"}))
+    shown = call(capsys, "b")
+    assert "price of o3: $2 in, $8 out" in shown.out
+    assert "warning" not in shown.out
+    later = 'input_usd_per_mtok = 7\noutput_usd_per_mtok = 7\nsource = "s"\n'
+    (house / "fixtures/prices.toml").write_text(f'[[prices]]\nmodel = "o3"\nsince = 2026-11-01\n{later}')
+    assert "price of o3: $2 in, $8 out" in call(capsys, "b").out
+    (house / "fixtures/prices.toml").write_text(f'[[prices]]\nmodel = "o3"\n{later}')
+    assert "warning: the age of the price of o3 is unknown (s; batch: " in call(capsys, "b").out
+
+
 def test_price_and_run_that_are_not_whole_are_told(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A day before a price began to hold, and a run that was cut short, are warned of, in text and JSON."""
     early = call(capsys, "a", "--as-of", "2026-10-31")

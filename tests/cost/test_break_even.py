@@ -29,14 +29,16 @@ OUTLAYS = st.builds(
     training_tokens=st.integers(0, 10**8),
     epochs=st.integers(1, 10),
     training_usd_per_mtok=PRICES,
-    examples=st.integers(0, 10**5),
-    teacher=CALLERS,
+    examples=st.none() | st.integers(0, 10**5),
+    teacher=st.none() | CALLERS,
+    teaching_usd=st.none() | st.floats(0, 10**4),
+    examples_per_hour=st.none() | st.floats(0.1, 1000),
     hours=st.floats(0, 1000),
     usd_per_hour=st.floats(0, 200),
     other_usd=st.floats(0, 10**5),
 )
 REPLACEMENTS = st.builds(Replacement, CALLERS, CALLERS, OUTLAYS)
-CANDIDATE_PRICES = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
+CALL_PRICES = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
 
 
 def at_most(fewer: int | None, more: int | None) -> bool:
@@ -77,6 +79,25 @@ def test_everything_paid_once_is_in_the_outlay() -> None:
     assert whole.outlay_usd == pytest.approx(24 + 0.2 + 60 + 5)
     by_baseline = dataclasses.replace(whole, outlay=dataclasses.replace(outlay, teacher=None))
     assert by_baseline.labelling_usd == pytest.approx(100 * 0.001 + 60)
+    paid = dataclasses.replace(whole, outlay=dataclasses.replace(outlay, teaching_usd=7.0))
+    assert paid.labelling_usd == pytest.approx(7 + 60)
+
+
+def test_people_who_write_the_examples_take_the_place_of_a_teacher() -> None:
+    """100 examples at 20 an hour are 5 hours beside the 2 that are stated, and no call of a teacher is paid."""
+    outlay = Outlay(examples=100, teacher=Caller(10.0, 20.0, 100, 50), examples_per_hour=20, hours=2, usd_per_hour=30)
+    whole = Replacement(Caller(1.0, 1.0, 100, 0), Caller(1.0, 1.0, 1000, 0), outlay)
+    assert (whole.hours, whole.teaching_usd, whole.labelling_usd) == (7, 0, 210)
+    reviewed = dataclasses.replace(whole, outlay=dataclasses.replace(outlay, teaching_usd=7.0))
+    assert reviewed.labelling_usd == 217
+
+
+def test_examples_may_follow_from_what_is_trained() -> None:
+    """1,050 tokens are two whole examples of a call of 400 in and 100 out, and one once the call is twice as long."""
+    whole = Replacement(Caller(1.0, 1.0, 400, 100), Caller(2.0, 2.0, 400, 100), Outlay(1050, examples=None))
+    assert whole.examples == 2
+    longer = dataclasses.replace(whole, candidate=Caller(1.0, 1.0, 800, 200))
+    assert longer.examples == 1
 
 
 @given(st.integers(1, 10**5), st.integers(1, 10**6))
@@ -114,29 +135,89 @@ def test_what_is_no_cheaper_never_pays(replacement: Replacement) -> None:
     assert same.calls is None
 
 
-@given(REPLACEMENTS, st.sampled_from(CANDIDATE_PRICES), st.floats(1, 10))
+@given(REPLACEMENTS, st.sampled_from(CALL_PRICES), st.floats(1, 10))
 def test_dearer_candidate_pays_later(replacement: Replacement, price: str, factor: float) -> None:
     """No price of the candidate can rise and bring the break-even nearer."""
     later = dataclasses.replace(replacement, candidate=dearer(replacement.candidate, price, factor=factor))
     assert at_most(replacement.calls, later.calls)
 
 
-@given(REPLACEMENTS, st.sampled_from(CANDIDATE_PRICES), st.floats(1, 10))
+@given(REPLACEMENTS, st.sampled_from(CALL_PRICES), st.floats(1, 10))
 def test_dearer_baseline_pays_sooner(replacement: Replacement, price: str, factor: float) -> None:
-    """No price of the baseline can rise and put the break-even off, where another teacher writes the examples."""
+    """No price of the baseline can rise and put the break-even off, whoever writes the examples.
+
+    Where it writes them itself, (F + E b) / (b - c) = E + (F + E c) / (b - c) falls as its call b becomes dearer.
+    """
     sooner = dataclasses.replace(replacement, baseline=dearer(replacement.baseline, price, factor=factor))
     assert at_most(sooner.calls, replacement.calls)
 
 
+@given(REPLACEMENTS, st.sampled_from(CALL_PRICES), st.floats(1, 10))
+def test_dearer_teacher_pays_later(replacement: Replacement, price: str, factor: float) -> None:
+    """No price of a teacher who is not the baseline can rise and bring the break-even nearer."""
+    teacher = replacement.outlay.teacher
+    assume(teacher is not None)
+    assert teacher is not None
+    outlay = dataclasses.replace(replacement.outlay, teacher=dearer(teacher, price, factor=factor))
+    assert at_most(replacement.calls, dataclasses.replace(replacement, outlay=outlay).calls)
+
+
+@given(REPLACEMENTS, st.integers(1, 10**5))
+def test_baseline_that_writes_the_examples_is_not_paid_back_before_as_many_calls(
+    replacement: Replacement, examples: int
+) -> None:
+    """However dear it is, each example was one of its calls, and a call of the candidate saves no more than one."""
+    outlay = dataclasses.replace(
+        replacement.outlay, teacher=None, teaching_usd=None, examples_per_hour=None, examples=examples
+    )
+    calls = dataclasses.replace(replacement, outlay=outlay).calls
+    assert calls is None or calls >= examples
+
+
+@pytest.mark.parametrize(("prompt_tokens", "is_put_off"), [(100, False), (10_000, True)])
+def test_price_of_a_model_that_is_teacher_and_baseline_works_both_ways(prompt_tokens: int, is_put_off: bool) -> None:
+    """Called otherwise as a teacher, its price has no one direction: a long prompt there outweighs the saving."""
+
+    def calls(input_usd: float) -> int:
+        whole = Replacement(
+            Caller(1.0, 1.0, 100, 100),
+            Caller(input_usd, 10.0, 100, 100),
+            Outlay(examples=1000, teacher=Caller(input_usd, 10.0, prompt_tokens, 100), other_usd=1.0),
+        )
+        assert whole.calls is not None
+        return whole.calls
+
+    assert (calls(2.0) > calls(1.0)) is is_put_off
+
+
 @given(
     REPLACEMENTS,
-    st.sampled_from(["training_usd_per_mtok", "training_tokens", "epochs", "examples", "usd_per_hour", "other_usd"]),
+    st.sampled_from(
+        [
+            "training_usd_per_mtok",
+            "training_tokens",
+            "epochs",
+            "examples",
+            "teaching_usd",
+            "hours",
+            "usd_per_hour",
+            "other_usd",
+        ]
+    ),
     st.floats(1, 10),
 )
 def test_dearer_outlay_pays_later(replacement: Replacement, part: str, factor: float) -> None:
     """Whatever is paid once can only put the break-even off."""
-    outlay = dataclasses.replace(replacement.outlay, **{part: getattr(replacement.outlay, part) * factor})
+    value = getattr(replacement.outlay, part)
+    assume(value is not None)
+    outlay = dataclasses.replace(replacement.outlay, **{part: value * factor})
     assert at_most(replacement.calls, dataclasses.replace(replacement, outlay=outlay).calls)
+
+
+def test_cached_prompt_costs_its_price_to_the_last_bit() -> None:
+    """Where all of it is cached, the price of other input is in no sum, however much larger it is."""
+    cached = Caller(1000.0, 1.0, 7, 1, cached_share=1.0, cached_input_usd_per_mtok=0.001)
+    assert cached.usd_per_call == dataclasses.replace(cached, input_usd_per_mtok=1.0).usd_per_call
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,33 @@ def test_one_thing_in_life_is_one_assumption() -> None:
     assert {"candidate prompt_tokens", "baseline prompt_tokens"} <= apart
 
 
+def test_what_follows_from_an_assumption_follows_in_the_table() -> None:
+    """Examples that follow from the training tokens are fewer where a call is longer: it pays sooner, not later."""
+    following = dataclasses.replace(MEDIUM, outlay=dataclasses.replace(MEDIUM.outlay, examples=None))
+    assert following.calls == MEDIUM.calls
+    by_name = {swing.assumption: swing for swing in find_swings(following)}
+    # 50 million tokens are 33,333 examples of 1,500: (400 + 33,333 x 0.063) / (0.063 - 0.02).
+    assert by_name["prompt_tokens of a case"].calls[FACTORS.index(2.0)] == 58_140
+    assert by_name["completion_tokens of a case"].calls[FACTORS.index(2.0)] == 53_571
+    size = by_name["training set (tokens and examples)"]
+    assert (size.value, size.calls) == (50e6, (65_883, 98_824, 164_706))
+
+
+def test_training_set_is_varied_with_all_that_was_paid_for_it() -> None:
+    """Twice the tokens are twice the examples: twice what the teacher was paid, and twice the hours of people."""
+    outlay = dataclasses.replace(
+        MEDIUM.outlay, examples=100, teaching_usd=50.0, examples_per_hour=20.0, usd_per_hour=40.0
+    )
+    case = dataclasses.replace(MEDIUM, outlay=outlay)
+    by_name = {swing.assumption: swing for swing in find_swings(case)}
+    assert not {"examples", "teaching_usd"} & set(by_name)
+    twice = 2 * case.outlay_usd / case.saved_usd_per_call
+    assert by_name["training set (tokens and examples)"].calls[FACTORS.index(2.0)] == math.ceil(twice)
+    assert by_name["examples_per_hour"].calls[FACTORS.index(2.0)] == math.ceil(
+        (400 + 50 + 100) / case.saved_usd_per_call
+    )
+
+
 @pytest.mark.parametrize("field", ["input_usd_per_mtok", "output_usd_per_mtok"])
 def test_teacher_at_the_prices_of_the_baseline_has_one_price_with_it(field: str) -> None:
     """Other tokens a call do not make it another model: its price moves with the baseline's, and is told once."""

@@ -39,6 +39,7 @@ def make_call(
     checks: Mapping[str, Iterable[bool | None]] | None = None,
     eval_name: str = "format",
     repeat: int = 1,
+    max_tokens: int | None = None,
 ) -> Record:
     """Return the record of a call that took some tokens."""
     has_reply = state in ("answered", "truncated", "refused")
@@ -50,6 +51,7 @@ def make_call(
         reply=Reply("[]", usage=usage if usage is not None else Usage(1000, 100)) if has_reply else None,
         source=source if has_reply else None,
         error=None if has_reply else "no reply",
+        max_tokens=max_tokens,
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from tunegate.cost import Rates, Replacement
 from tunegate.errors import RunError, UsageError
-from tunegate.money.chart import draw_costs
+from tunegate.latency.plots import SUFFIXES as LATENCY_SUFFIXES
+from tunegate.money.chart import SUFFIXES, draw_costs
 
 from ..cost.made_replacements import make_medium
 
@@ -45,9 +46,18 @@ def test_same_numbers_give_the_same_svg(tmp_path: Path) -> None:
     assert (tmp_path / "d.svg").read_bytes() == first
 
 
-def test_png_is_one(tmp_path: Path) -> None:
-    """The ending says the format."""
-    assert draw(tmp_path / "a.PNG", compare(Rates(30.0, 60.0))).startswith(b"\x89PNG")
+@pytest.mark.parametrize(("name", "begin"), [("a.PNG", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.svg", b"<?xml")])
+def test_ending_says_the_format(tmp_path: Path, name: str, begin: bytes) -> None:
+    """In large letters too; and no format keeps the time at which it was drawn."""
+    drawn = draw(tmp_path / name, compare(Rates(30.0, 60.0)))
+    assert drawn.startswith(begin)
+    assert b"CreationDate" not in drawn
+    assert b"dc:date" not in drawn
+
+
+def test_pictures_of_all_commands_have_the_same_endings() -> None:
+    """What `tunegate latency -o` takes, `tunegate break-even -o` takes."""
+    assert SUFFIXES == LATENCY_SUFFIXES
 
 
 def test_what_never_pays_is_drawn_too(tmp_path: Path) -> None:
@@ -70,8 +80,8 @@ def test_names_are_no_mathematics(tmp_path: Path) -> None:
     assert (tmp_path / "a.svg").stat().st_size
 
 
-@pytest.mark.parametrize(("name", "error"), [("a.pdf", UsageError), ("a", UsageError), ("no/such/a.svg", RunError)])
+@pytest.mark.parametrize(("name", "error"), [("a.jpg", UsageError), ("a", UsageError), ("no/such/a.svg", RunError)])
 def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str, error: type[Exception]) -> None:
     """Another ending, and a folder that does not exist, say so."""
-    with pytest.raises(error, match=r"ends in \.svg or \.png|cannot write"):
+    with pytest.raises(error, match=r"ends in \.svg, \.png, \.pdf|cannot write"):
         draw(tmp_path / name, compare(Rates(30.0, 60.0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -35,6 +35,15 @@ class PriceRow:
     def means(self, name: str, *, endpoint: str) -> bool:
         """Say whether the row is about a model of this name at this endpoint."""
         return self.endpoint in (None, endpoint) and (self.pattern == name or fnmatchcase(name, self.pattern))
+
+    def holds_on(self, day: date) -> bool:
+        """Say whether the row holds already: one without a date always did."""
+        return self.price.as_of is None or date.fromisoformat(self.price.as_of) <= day
+
+    @property
+    def subject(self) -> tuple[str, str | None]:
+        """What it is about: its rows tell of one price as it was from each of their dates on."""
+        return self.pattern, self.endpoint
 
     def rank(self, name: str) -> tuple[bool, int, bool]:
         """Return how closely the row fits: its own name, then the longest pattern, then a named endpoint."""
@@ -84,38 +93,48 @@ class PriceBook:
         return cls.load(path)
 
     def price_of(self, model: Model, *, at: datetime | None = None) -> Price | None:
-        """Return what a model costs; None is unknown.
+        """Return what a model costs `at` a time (None is now); None is unknown.
 
         A row for the name in the matrix goes first, then one for the name that the endpoint knows, then the list
-        price of that name at this address, as it was `at` a time (None is now). Of several rows an exact name goes
-        before a glob, a longer glob before a shorter one, a row for this endpoint alone before one for any, and
-        the file's order decides the rest. A row about training or batches alone says nothing of calls and is
-        passed over.
+        price of that name at this address. Of several rows an exact name goes before a glob, a longer glob before a
+        shorter one, a row for this endpoint alone before one for any, and the file's order decides the rest. A row
+        about training or batches alone says nothing of calls and is passed over, and so is one that holds only since
+        a later day; of those for one model and endpoint the latest holds. Where nothing else is known, the first of
+        the later ones is taken: its `as_of` says that it did not hold yet.
         """
-        for name in dict.fromkeys((model.name, model.model)):
-            rows = [row for row in self.rows if row.price.live and row.means(name, endpoint=model.endpoint.name)]
-            if rows:
-                price = max(rows, key=lambda row: row.rank(name)).price
-                return price if self.is_closed else _with_batch(price, model)
-        return None if self.is_closed else list_price(model, at=at or datetime.now(UTC))
+        at = at or datetime.now(UTC)
+        rows = [row for row in self.rows if row.price.live]
+        names = (model.name, model.model)
+        held = _closest([row for row in rows if row.holds_on(at.date())], names, endpoint=model.endpoint.name)
+        if not held and not self.is_closed and (listed := list_price(model, at=at)):
+            return listed
+        dated = held[-1:] or _closest(rows, names, endpoint=model.endpoint.name)[:1]
+        price = dated[0].price if dated else None
+        return price if price is None or self.is_closed else _with_batch(price, model)
 
-    def training_price_of(self, model: Model) -> Price | None:
-        """Return the price that says what training a model costs, None where no row of the book does.
+    def training_price_of(self, model: Model, *, at: datetime | None = None) -> Price | None:
+        """Return the price that says what training a model costs `at` a time (None is now), None where no row does.
 
         Rows are looked at as for calls, and after them those for the model that training begins with: providers price
         a training by its base. Lists say nothing of training.
         """
-        for name in dict.fromkeys((model.name, model.model, model.base)):
-            if name is None:
-                continue
-            rows = [
-                row
-                for row in self.rows
-                if row.price.training_usd_per_mtok is not None and row.means(name, endpoint=model.endpoint.name)
-            ]
-            if rows:
-                return max(rows, key=lambda row: row.rank(name)).price
-        return None
+        day = (at or datetime.now(UTC)).date()
+        rows = [row for row in self.rows if row.price.training_usd_per_mtok is not None]
+        names = (model.name, model.model, model.base)
+        held = _closest([row for row in rows if row.holds_on(day)], names, endpoint=model.endpoint.name)
+        dated = held[-1:] or _closest(rows, names, endpoint=model.endpoint.name)[:1]
+        return dated[0].price if dated else None
+
+
+def _closest(rows: Sequence[PriceRow], names: Sequence[str | None], *, endpoint: str) -> list[PriceRow]:
+    """Return the rows about what fits the first of the names best, in the order of their dates; none where none fit."""
+    for name in filter(None, names):
+        fitting = [row for row in rows if row.means(name, endpoint=endpoint)]
+        if fitting:
+            best = max(fitting, key=lambda row: row.rank(name))
+            dated = (row for row in fitting if row.subject == best.subject)
+            return sorted(dated, key=lambda row: row.price.as_of or "")
+    return []
 
 
 _USD = Field(float, "US dollars per million tokens, 0 or more", lambda value: 0 <= value < math.inf)
@@ -144,9 +163,9 @@ def _load(path: Path, *, endpoints: Collection[str] | None) -> PriceBook:
     rows: list[PriceRow] = []
     for number, values in enumerate(table.get("prices", ()), start=1):
         row = _row(values, place=place / "prices" / str(number), endpoints=endpoints)
-        if any((row.pattern, row.endpoint) == (other.pattern, other.endpoint) for other in rows):
+        if any((row.subject, row.price.as_of) == (other.subject, other.price.as_of) for other in rows):
             (place / "prices" / str(number)).refuse(
-                wanted="one row for a model and endpoint", found=f"a second one for {row.pattern!r}"
+                wanted="one row for a model, endpoint and date (since)", found=f"a second one for {row.pattern!r}"
             )
         rows.append(row)
     return PriceBook(rows=tuple(rows), digest=file.digest, path=path, is_closed=not table.get("list_prices", True))

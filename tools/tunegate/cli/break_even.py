@@ -39,7 +39,8 @@ def add_command(commands: Any) -> None:
     add("--scenario", metavar="NAME", help="a pattern of use with its assumptions, from fixtures/break_even.toml "
         "(default: none)")  # fmt: skip
     add("--run", metavar="RUN", help="where the tokens of both models' calls are measured (default: stated)")
-    add("--eval", default="*", metavar="GLOB", help="with --run: evals whose calls are measured (default: all)")
+    add("--eval", metavar="GLOB", help="with --run: evals whose calls are measured (default: all but those that sweep "
+        "the limit of their replies)")  # fmt: skip
     add("--candidate", metavar="NAME", help="the fine-tune: a row of the run or the matrix, or a model at --base-url "
         "(default: the scenario's)")  # fmt: skip
     add("--baseline", metavar="NAME", help="the model whose calls it takes over (default: the scenario's)")
@@ -60,24 +61,25 @@ def add_command(commands: Any) -> None:
         "what the teacher cost (default: none)")  # fmt: skip
     add("--training-tokens", type=amount_of, metavar="N", help="of one epoch; 50M is 50 million, 0 is that nothing is "
         "paid for it (default: what the set, the scenario or the row says; else it has to be stated)")  # fmt: skip
-    add("--epochs", type=amount_of, metavar="N", help="(default: the training set's, the scenario's or the row's, "
+    add("--epochs", type=rate_of, metavar="N", help="(default: the training set's, the scenario's or the row's, "
         "else 1)")  # fmt: skip
     add("--training-price", type=amount_of, metavar="USD", help="per million tokens (default: the book's)")
     add("--examples", type=amount_of, metavar="N", help="that the teacher, or with --examples-per-hour people, write "
-        "(default: with a scenario, as many as a call of the candidate goes into the training tokens; else none, "
-        "which is said)")  # fmt: skip
+        "(default: the training set's; with a scenario, as many as a call of the candidate goes into the training "
+        "tokens; else none, which is said)")  # fmt: skip
     add("--teacher-tokens", type=tokens_of, metavar="IN,OUT[,CACHED]",
         help="of the call that writes an example (default: as a call of the baseline)")  # fmt: skip
     add("--teacher-prices", type=prices_of, metavar="IN,OUT[,CACHED]", help="(default: as the baseline)")
     add("--hours", type=amount_of, metavar="N", help="of people's work on the examples (default: 0)")
-    add("--examples-per-hour", type=rate_of, metavar="N", help="people write all --examples, so many an hour "
+    add("--examples-per-hour", type=rate_of, metavar="N", help="people write all examples, so many an hour "
         "(default: the teacher does)")  # fmt: skip
-    add("--usd-per-hour", type=amount_of, metavar="USD", help="what an hour costs; needed with the two before")
+    add("--usd-per-hour", type=amount_of, metavar="USD", help="what an hour costs; needed with either of the two "
+        "before, and with them alone")  # fmt: skip
     add("--other", type=amount_of, default=0.0, metavar="USD", help="whatever else is paid once (default: 0)")
 
     parser.add_argument("--json", action="store_true", help="print JSON (default: tables)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw both costs against calls, as .svg or "
-                        ".png (default: no chart)")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw both costs against calls, as .svg, "
+                        ".png or .pdf (default: no chart)")  # fmt: skip
     parser.set_defaults(command=break_even)
 
 
@@ -179,7 +181,7 @@ def _plain(case: Case) -> dict[str, Any]:
                       "usd_per_call": replacement.candidate.usd_per_call},
         "baseline": {"model": case.baseline, **asdict(replacement.baseline),
                      "usd_per_call": replacement.baseline.usd_per_call},
-        "outlay": asdict(replacement.outlay),
+        "outlay": {**asdict(replacement.outlay), "examples": replacement.examples, "hours": replacement.hours},
         "training_usd": replacement.outlay.training_usd,
         "labelling_usd": replacement.labelling_usd,
         "outlay_usd": replacement.outlay_usd,

@@ -17,7 +17,7 @@ from tunegate.cases.names import list_names
 from tunegate.cli.break_even_outlay import OutlayMaterials, Stated, stated_caller, stated_rates
 from tunegate.cost import Caller, Price, Rates, Replacement, Scenario
 from tunegate.errors import UsageError
-from tunegate.money.callers import MeasuredCall, measure_calls
+from tunegate.money.callers import MeasuredCall, Measurement, measure_calls
 from tunegate.money.price_ages import describe_price, find_doubts
 from tunegate.stats import NotEnoughData
 
@@ -61,6 +61,7 @@ class _Gathering:
             # Tokens that were measured or stated are whole prompts.
             is_assumed = self._scenario is not None and self._folder is None and given.baseline_tokens is None
             instructions = self._scenario.instruction_tokens if self._scenario and is_assumed else 0.0
+        self._check_eval()
         self._check_run()
         candidate = self._caller("candidate")
         baseline = _instruct(self._caller("baseline"), tokens=instructions)
@@ -78,7 +79,7 @@ class _Gathering:
             baseline=self._name("baseline"),
             replacement=replacement,
             origins=tuple(self._origins),
-            warnings=(*self._warnings, *find_doubts(self._prices, as_of=self._as_of)),
+            warnings=(*self._warnings, *find_doubts(self._prices, priced_on=self._as_of)),
         )
 
     # --- Who ---------------------------------------------------------------------------------------------------
@@ -97,6 +98,25 @@ class _Gathering:
         if name is None and getattr(self._given, f"{who}_prices") is None:
             raise UsageError(f"which model is the {who}? name it: --{who} NAME, or state its prices: --{who}-prices")
         return str(name or who)
+
+    def _check_eval(self) -> None:
+        """Look whether anything is measured, where it is said in which evals.
+
+        Raises:
+            UsageError: nothing is.
+        """
+        given = self._given
+        if given.eval is None:
+            return
+        if given.run is None:
+            raise UsageError(
+                "--eval says whose calls are measured, but no run is there to measure\n  name it: --run RUN"
+            )
+        if None not in (given.candidate_tokens, given.baseline_tokens):
+            raise UsageError(
+                "--eval says whose calls are measured, but the tokens of both models are stated, and nothing is "
+                "measured\n  leave it out, or one of --candidate-tokens and --baseline-tokens"
+            )
 
     def _check_run(self) -> None:
         """Look whether a run has both models, before any price of theirs is asked for.
@@ -144,20 +164,28 @@ class _Gathering:
         if self._folder is None or not names:
             return {}
         found = measure_calls(self._folder, names, eval_glob=self._given.eval)
-        measured = {}
-        for name, call in found.items():
-            if isinstance(call, NotEnoughData):
-                raise UsageError(
-                    f"the run {self._header['run']} does not say what a call takes: {call.reason}\n"
-                    "  state it: --candidate-tokens IN,OUT --baseline-tokens IN,OUT"
-                )
-            measured[name] = call
-        calls = next(iter(measured.values())).calls
-        whom = " and ".join(measured)
+        if isinstance(found, NotEnoughData):
+            raise UsageError(
+                f"the run {self._header['run']} does not say what a call takes: {found.reason}\n"
+                "  state it: --candidate-tokens IN,OUT --baseline-tokens IN,OUT"
+            )
+        self._tell_measured(found)
+        return found.calls
+
+    def _tell_measured(self, found: Measurement) -> None:
+        """Say whose calls were measured, and what of them was cut."""
+        calls = next(iter(found.calls.values())).calls
+        left_out = f"; without {', '.join(found.left_out)}, whose limits cut replies" if found.left_out else ""
         self._origins.append(
-            f"tokens: the mean of the {calls:,} calls of {whom} in {self._given.run}, on the same cases"
+            f"tokens: the mean of the {calls:,} calls of {' and '.join(found.calls)} in {self._given.run}, on the same "
+            f"cases of {', '.join(found.evals)}{left_out}"
         )
-        return measured
+        self._warnings.extend(
+            f"tokens: {call.truncated:,} of the {call.calls:,} replies of {name} were cut at their limit, and whole "
+            "ones are longer than what is counted here"
+            for name, call in found.calls.items()
+            if call.truncated
+        )
 
     @property
     def _training(self) -> Training | None:
@@ -238,7 +266,7 @@ class _Gathering:
         if self._given.training_price is not None:
             return float(self._given.training_price)
         model = self._model("candidate")
-        price = self._book.training_price_of(model)
+        price = self._book.training_price_of(model, at=self._at)
         if price is None or price.training_usd_per_mtok is None:
             raise UsageError(
                 f"no price of training {model.name} is known, and unknown is not free\n"

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunegate.cases import Training
-from tunegate.cost import Caller, Outlay, Rates, Scenario, examples_of
+from tunegate.cost import Caller, Outlay, Rates, Replacement, Scenario
 from tunegate.errors import UsageError
 
 Stated = tuple[float, float, float | None]
 """In, out and perhaps cached, as the command line has them."""
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What is trained on."""
+
+    tokens: float
+    """Of an epoch."""
+    epochs: float = 1.0
+    examples: float | None = None
+    """In the training set; None where there is none."""
+    teaching_usd: float | None = None
+    """What its answers cost."""
 
 
 class OutlayMaterials:
@@ -38,41 +52,85 @@ class OutlayMaterials:
         """Return what is paid once.
 
         Raises:
-            UsageError: an amount is needed and neither stated nor to be found.
+            UsageError: an amount is needed and neither stated nor to be found, or it is stated and would not count.
             RunError: there is no such training set.
         """
         given = self._given
-        tokens, epochs, teaching_usd = self._trained()
-        examples = self._examples(tokens, candidate=candidate)
-        hours = given.hours or 0.0
-        if given.examples_per_hour is not None:
-            hours += examples / given.examples_per_hour
-        if (given.hours is not None or given.examples_per_hour is not None) and given.usd_per_hour is None:
-            raise UsageError("what does an hour of people cost? state it: --usd-per-hour USD")
-        return Outlay(
-            training_tokens=tokens,
-            epochs=epochs,
-            training_usd_per_mtok=self._training_price() if tokens else 0.0,
-            examples=0.0 if given.examples_per_hour is not None else examples,
+        self._check_people()
+        trained = self._trained()
+        outlay = Outlay(
+            training_tokens=trained.tokens,
+            epochs=trained.epochs,
+            training_usd_per_mtok=self._training_price() if trained.tokens else given.training_price or 0.0,
+            examples=self._examples(trained),
             teacher=self._teacher(baseline),
-            hours=hours,
+            teaching_usd=trained.teaching_usd,
+            examples_per_hour=given.examples_per_hour,
+            hours=given.hours or 0.0,
             usd_per_hour=given.usd_per_hour or 0.0,
-            other_usd=given.other + teaching_usd,
+            other_usd=given.other,
         )
+        self._check_examples(Replacement(candidate, baseline, outlay).examples)
+        return outlay
 
-    def _examples(self, tokens: float, *, candidate: Caller) -> float:
-        """Return how many examples are still to be written; `tokens` are those of an epoch."""
+    def _check_people(self) -> None:
+        """Look whether people's work has both its time and its price.
+
+        Raises:
+            UsageError: it has one of them.
+        """
         given = self._given
-        if given.examples is not None:
-            return float(given.examples)
-        if given.training_set is not None:
-            return 0.0
-        if self._scenario is not None:
-            # From the tokens that hold here: what a scenario says of its own is stale once one of them is stated.
-            return examples_of(
-                tokens, prompt_tokens=candidate.prompt_tokens, completion_tokens=candidate.completion_tokens
+        has_time = given.hours is not None or given.examples_per_hour is not None
+        if has_time and given.usd_per_hour is None:
+            raise UsageError("what does an hour of people cost? state it: --usd-per-hour USD")
+        if given.usd_per_hour is not None and not has_time:
+            raise UsageError(
+                "--usd-per-hour is stated, but no time of people, so it would not count\n"
+                "  state it: --hours N, or --examples-per-hour N where people write the examples"
             )
-        if given.hours is None:
+
+    def _check_examples(self, examples: float) -> None:
+        """Look whether whoever is to write examples has any to write.
+
+        Raises:
+            UsageError: an option about them would not count.
+        """
+        given = self._given
+        if given.examples_per_hour is not None and not examples:
+            raise UsageError(
+                "how many examples do people write? --examples-per-hour is stated, and there are none\n"
+                "  state them: --examples N, or name the set that has them: --training-set FOLDER"
+            )
+        names = [name for name in ("teacher_tokens", "teacher_prices") if getattr(given, name) is not None]
+        if not names:
+            return
+        if given.training_set is not None:
+            reason = "the training set says what its answers cost"
+        elif given.examples_per_hour is not None:
+            reason = "people write the examples: --examples-per-hour is stated"
+        elif not examples:
+            reason = "there are no examples to write; state them: --examples N"
+        else:
+            return
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise UsageError(f"no teacher is called, so {options} would not count\n  {reason}")
+
+    def _examples(self, trained: _Trained) -> float | None:
+        """Return how many examples there are; None is that it follows from the tokens, whatever these are."""
+        stated: float | None = self._given.examples
+        if trained.examples is not None:
+            if stated not in (None, trained.examples):
+                raise UsageError(
+                    f"the training set has {trained.examples:,.15g} examples, and --examples says {stated:,.15g}\n"
+                    "  leave out one of them; without --training-set, --training-tokens N says what is trained"
+                )
+            return trained.examples
+        if stated is not None:
+            return stated
+        if self._scenario is not None:
+            # What a scenario says of its own is stale once one of the tokens is stated.
+            return None
+        if self._given.hours is None:
             self._warn("examples: nothing is stated, so nothing is counted, neither a teacher nor people; --examples N "
                        "states them")  # fmt: skip
         return 0.0
@@ -100,22 +158,20 @@ class OutlayMaterials:
             cached_share=baseline.cached_share,
         )
 
-    def _trained(self) -> tuple[float, float, float]:
-        """Return tokens of an epoch, epochs, and what the teacher of a training set cost."""
+    def _trained(self) -> _Trained:
         given = self._given
-        epochs, teaching_usd = 1.0, 0.0
-        tokens: float
         if given.training_set is not None:
-            tokens, epochs, teaching_usd = self._training_set(given.training_set)
+            found = self._training_set(given.training_set)
         elif self._scenario is not None:
-            tokens, epochs = self._scenario.training_tokens, self._scenario.epochs
+            found = _Trained(self._scenario.training_tokens, self._scenario.epochs)
         elif given.training_tokens is None:
-            tokens, epochs = self._counted_tokens()
-        if given.training_tokens is not None:
-            tokens = given.training_tokens
-        return tokens, epochs if given.epochs is None else given.epochs, teaching_usd
+            found = self._counted_tokens()
+        else:
+            found = _Trained(given.training_tokens)
+        tokens = found.tokens if given.training_tokens is None else given.training_tokens
+        return replace(found, tokens=tokens, epochs=found.epochs if given.epochs is None else given.epochs)
 
-    def _training_set(self, folder: Path) -> tuple[float, float, float]:
+    def _training_set(self, folder: Path) -> _Trained:
         from tunegate.distill import read_manifest
 
         manifest = read_manifest(folder)
@@ -130,9 +186,14 @@ class OutlayMaterials:
             f"training set: {largest['path']} of {folder}, {largest['examples']:,} examples; its answers cost "
             f"${teaching_usd:,.2f}"
         )
-        return float(largest["tokens"]), float(manifest["epochs"]), float(teaching_usd)
+        return _Trained(
+            tokens=float(largest["tokens"]),
+            epochs=float(manifest["epochs"]),
+            examples=float(largest["examples"]),
+            teaching_usd=float(teaching_usd),
+        )
 
-    def _counted_tokens(self) -> tuple[float, float]:
+    def _counted_tokens(self) -> _Trained:
         """Return the tokens of an epoch that the candidate's row says were trained, and its epochs.
 
         Raises:
@@ -152,7 +213,7 @@ class OutlayMaterials:
                 "--epochs cannot be applied to them\n  state those of one epoch: --training-tokens N"
             )
         self._note(f"training: {tokens:,} tokens, all epochs together, as the endpoint counted them")
-        return (tokens / epochs, float(epochs)) if epochs else (float(tokens), 1.0)
+        return _Trained(tokens / epochs, float(epochs)) if epochs else _Trained(float(tokens))
 
 
 def stated_rates(stated: Stated) -> Rates:

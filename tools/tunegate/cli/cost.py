@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("runs", metavar="RUN", nargs="+",
                         help="a run: its folder, its name under reports/runs, or accepted/<model>")  # fmt: skip
-    add_price_options(parser, default="the day of each run; ages are told against today")
+    add_price_options(parser, default="the day of each run")
     parser.add_argument("--json", action="store_true", help="print JSON (default: tables)")
     parser.set_defaults(command=cost)
 
@@ -70,19 +70,18 @@ def cost(arguments: argparse.Namespace) -> int:
         cost_run(find_run(run, reports=REPORTS), book=book, fixtures=FIXTURES, as_of=arguments.as_of)
         for run in arguments.runs
     ]
-    as_of = arguments.as_of or datetime.now(UTC).date()
     if arguments.json:
         from tunegate.money.run_costs import plain
 
-        doubts = list(dict.fromkeys(doubt for one in costs for doubt in _doubts(one, as_of=as_of)))
+        doubts = list(dict.fromkeys(doubt for one in costs for doubt in _doubts(one)))
         whole = {"runs": [plain(one) for one in costs], "warnings": doubts}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
         return 0
-    sys.stdout.writelines(f"{line}\n" for line in _render(costs, as_of=as_of))
+    sys.stdout.writelines(f"{line}\n" for line in _render(costs))
     return 0
 
 
-def _render(costs: Sequence[RunCost], *, as_of: date) -> Iterator[str]:
+def _render(costs: Sequence[RunCost]) -> Iterator[str]:
     from tunegate.money.price_ages import describe_price
     from tunegate.money.words import render_run
 
@@ -93,7 +92,7 @@ def _render(costs: Sequence[RunCost], *, as_of: date) -> Iterator[str]:
         for model, price in one.prices.items():
             if price is not None:
                 yield f"price of {model}: {describe_price(price)}"
-        for doubt in _doubts(one, as_of=as_of):
+        for doubt in _doubts(one):
             if doubt not in told:
                 told.add(doubt)
                 yield f"warning: {doubt}"
@@ -101,10 +100,10 @@ def _render(costs: Sequence[RunCost], *, as_of: date) -> Iterator[str]:
             yield ""
 
 
-def _doubts(one: RunCost, *, as_of: date) -> list[str]:
+def _doubts(one: RunCost) -> list[str]:
     from tunegate.money.price_ages import find_doubts
 
-    doubts = find_doubts(one.prices, as_of=as_of, priced_on=one.priced_on)
+    doubts = find_doubts(one.prices, priced_on=one.priced_on)
     if one.status != "finished":
         doubts.insert(0, f"run {one.run} is {one.status}: only what it holds is priced, not all that was planned")
     return doubts

@@ -5,6 +5,11 @@ What is paid once (training, and the examples to train on) is paid back by what 
     calls = (training + labelling) / (a call of the baseline - a call of the candidate)
 
 rounded up. Where a call of the candidate is no cheaper, no number of calls pays it back.
+
+It is monotone in each price: a dearer candidate, training, teacher or hour puts it off, a dearer baseline brings it
+nearer. That holds where the baseline writes the E examples too, although its price is then in both parts. With c and b
+for a call of candidate and baseline, and F for the rest of what is paid once, (F + E b) / (b - c) is
+E + (F + E c) / (b - c), which falls as b rises and never comes below E.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import math
 from dataclasses import dataclass, field
 
 from tunegate.cost.calls import Rates
+from tunegate.cost.scenarios import examples_of
 
 _ROUNDING = 1e-12
 """Differences below this part of an amount are of floating-point arithmetic, not of money."""
@@ -61,7 +67,8 @@ class Caller:
         cached_usd = self.cached_input_usd_per_mtok
         input_usd = self.input_usd_per_mtok
         if self.cached_share and cached_usd is not None:
-            input_usd += self.cached_share * (cached_usd - input_usd)
+            # In this form no rounding can make the mean fall where a price rises.
+            input_usd = (1 - self.cached_share) * input_usd + self.cached_share * cached_usd
         return (prompt * input_usd + self.completion_tokens * self.output_usd_per_mtok) / 1e6
 
 
@@ -73,12 +80,16 @@ class Outlay:
     """Of one epoch."""
     epochs: float = 1.0
     training_usd_per_mtok: float = 0.0
-    examples: float = 0.0
-    """Written by the teacher."""
+    examples: float | None = 0.0
+    """To train on; None is as many whole ones as a call of the candidate goes into `training_tokens`."""
     teacher: Caller | None = None
-    """Who writes them; None is the baseline itself."""
+    """Who writes them, unless people do; None is the baseline itself."""
+    teaching_usd: float | None = None
+    """What a teacher was paid for all of them; None is a call of the teacher for each."""
+    examples_per_hour: float | None = None
+    """Above 0: people write or mark them all, so many an hour. None is that none of them is people's work."""
     hours: float = 0.0
-    """Of people who write or mark examples."""
+    """Of people, beside those that `examples_per_hour` makes."""
     usd_per_hour: float = 0.0
     other_usd: float = 0.0
 
@@ -97,10 +108,37 @@ class Replacement:
     outlay: Outlay = field(default_factory=Outlay)
 
     @property
-    def labelling_usd(self) -> float:
-        """What the examples cost: calls of the teacher, and hours of people."""
+    def examples(self) -> float:
+        """How many examples there are to train on."""
+        outlay, candidate = self.outlay, self.candidate
+        if outlay.examples is not None:
+            return outlay.examples
+        return examples_of(
+            outlay.training_tokens,
+            prompt_tokens=candidate.prompt_tokens + candidate.instruction_tokens,
+            completion_tokens=candidate.completion_tokens,
+        )
+
+    @property
+    def hours(self) -> float:
+        """How long people work on them, all together."""
+        per_hour = self.outlay.examples_per_hour
+        return self.outlay.hours + (0.0 if per_hour is None else self.examples / per_hour)
+
+    @property
+    def teaching_usd(self) -> float:
+        """What a teacher is paid for them."""
         outlay = self.outlay
-        return outlay.examples * (outlay.teacher or self.baseline).usd_per_call + outlay.hours * outlay.usd_per_hour
+        if outlay.teaching_usd is not None:
+            return outlay.teaching_usd
+        if outlay.examples_per_hour is not None:
+            return 0.0
+        return self.examples * (outlay.teacher or self.baseline).usd_per_call
+
+    @property
+    def labelling_usd(self) -> float:
+        """What the examples cost: a teacher, and hours of people."""
+        return self.teaching_usd + self.hours * self.outlay.usd_per_hour
 
     @property
     def outlay_usd(self) -> float:

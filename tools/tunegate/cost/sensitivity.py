@@ -1,8 +1,10 @@
 """Which assumption moves a break-even most: each is varied by itself, all others as they are (a tornado).
 
 What is one thing in life is one assumption here. Where both models get the same case, its tokens are varied for both;
-a training set that is twice as large has twice the tokens and twice the examples; and a teacher that costs what the
-baseline does, or is called as it is, has its prices or its calls from it.
+a training set that is twice as large has twice the tokens and twice the examples, paid for twice; and a teacher that
+costs what the baseline does, or is called as it is, has its prices or its calls from it. What follows from an
+assumption follows here too: where the examples are as many as a call goes into the training tokens, a longer call
+makes fewer of them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _SHARED = (
     ("prompt_tokens", "completion_tokens", "instruction_tokens", "cached_share"),
 )
 """What a teacher has from the baseline, where all of it is the same: the prices of a model, the tokens of a call."""
-_SIZE = ("outlay.training_tokens", "outlay.examples")
+_SIZE = ("outlay.training_tokens", "outlay.examples", "outlay.teaching_usd")
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def _assumptions(replacement: Replacement) -> Iterator[tuple[str, tuple[str, ...
             yield f"{name} of a case", same
             values = {path: value for path, value in values.items() if path not in same}
     size = tuple(path for path in _SIZE if path in values)
-    if len(size) > 1:
-        yield "training set (tokens and examples)", size
+    if size and replacement.examples:
+        yield "training set (tokens and examples)" if "outlay.training_tokens" in size else "examples", size
         values = {path: value for path, value in values.items() if path not in size}
     twins = {f"baseline.{name}": f"outlay.teacher.{name}" for name in _names_of_the_baseline(replacement)}
     for path in values:

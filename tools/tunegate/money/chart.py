@@ -11,13 +11,19 @@ from tunegate.errors import RunError, UsageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "png")
+SUFFIXES = (".svg", ".png", ".pdf")
+_METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None, "Creator": "tunegate"},
+    ".png": {"Software": "tunegate"},
+    ".pdf": {"CreationDate": None, "Creator": "tunegate"},
+}
 # Blue and vermilion of Okabe and Ito (2008): the colour-blind tell them apart; in grey print the dashes do.
 _CANDIDATE, _BASELINE = "#0072B2", "#D55E00"
 _STYLE: dict[Any, Any] = {
     # An identifier in an SVG is otherwise drawn at random.
     "svg.hashsalt": "tunegate",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -31,12 +37,12 @@ def draw_costs(path: Path, replacement: Replacement, *, candidate: str, baseline
     The same numbers give the same SVG, byte by byte.
 
     Raises:
-        UsageError: the ending is neither svg nor png, or matplotlib is not installed.
+        UsageError: the ending is none of `SUFFIXES`, or matplotlib is not installed.
         RunError: the file cannot be written.
     """
-    ending = path.suffix.removeprefix(".").lower()
-    if ending not in FORMATS:
-        raise UsageError(f"a chart is written to a file that ends in .svg or .png, not to {path}")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"a chart is written to a file that ends in {', '.join(SUFFIXES)}, not to {path}")
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -49,9 +55,8 @@ def draw_costs(path: Path, replacement: Replacement, *, candidate: str, baseline
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.5), layout="constrained")
         _draw(figure, replacement, candidate=_escape(candidate), baseline=_escape(baseline))
-        metadata = {"Date": None, "Creator": "tunegate"} if ending == "svg" else {"Software": "tunegate"}
         try:
-            figure.savefig(path, format=ending, dpi=150, metadata=metadata)
+            figure.savefig(path, format=suffix.removeprefix("."), dpi=150, metadata=_METADATA[suffix])
         except OSError as problem:
             raise RunError(f"cannot write {path}: {problem.strerror}") from problem
 

@@ -125,12 +125,14 @@ def _outlays(replacement: Replacement) -> Iterator[tuple[str, str, str]]:
     epochs = "epoch" if outlay.epochs == 1 else "epochs"
     trained = f"{outlay.training_tokens:,.15g} tokens x {outlay.epochs:g} {epochs} x"
     yield "training", dollars(outlay.training_usd), f"{trained} ${outlay.training_usd_per_mtok:g} a million"
-    if outlay.examples:
+    examples, hours = replacement.examples, replacement.hours
+    if outlay.teaching_usd is not None:
+        yield "teacher", dollars(outlay.teaching_usd), f"the answers to all {examples:,.15g} examples"
+    elif examples and outlay.examples_per_hour is None:
         usd = (outlay.teacher or replacement.baseline).usd_per_call
-        yield "teacher", dollars(outlay.examples * usd), f"{outlay.examples:,.15g} examples x {dollars(usd)}"
-    if outlay.hours:
-        usd = outlay.hours * outlay.usd_per_hour
-        yield "people", dollars(usd), f"{outlay.hours:,.4g} hours x ${outlay.usd_per_hour:,g}"
+        yield "teacher", dollars(replacement.teaching_usd), f"{examples:,.15g} examples x {dollars(usd)}"
+    if hours:
+        yield "people", dollars(hours * outlay.usd_per_hour), f"{hours:,.4g} hours x ${outlay.usd_per_hour:,g}"
     if outlay.other_usd:
         yield "other", dollars(outlay.other_usd), ""
     yield "together", dollars(replacement.outlay_usd), ""
