@@ -36,7 +36,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Speech:
-    """A prompt at a temperature; a report, and a gate that likes, look at each temperature by itself."""
+    """A prompt at a temperature, which is its subject: a rule with `per_subject = true` judges each by itself.
+
+    Both cases of a prompt ask the same, so over both temperatures there are half as many prompts as cases.
+    """
 
     prompt: Prompt
     temperature: float

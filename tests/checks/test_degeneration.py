@@ -192,6 +192,10 @@ def test_letters_are_of_the_prompts_scripts(
         (PROSE[:-20], False),
         ("It left on Tuesday. The carrier will try ag", False),
         (PROSE + "\n\nIf there is anything else that we can do for you please", False),
+        ("The carrier will try again tomorrow between nine and noon if nobody is at", False),
+        ("“The carrier will try again tomorrow between nine and noon if nobody is at", False),
+        ("The third of the four options is right", True),
+        ("flour and eggs and milk and sugar and a pinch of salt and butter", True),
         ("Thank you for writing,", False),
         ("There are two ways (", False),
         ("It costs 5 \ufffd", False),
@@ -202,6 +206,19 @@ def test_letters_are_of_the_prompts_scripts(
 def test_a_torn_end_is_seen(text: str, passed: bool | None) -> None:
     """A reply that ends within a sentence fails; short answers, signatures, items and addresses do not."""
     assert check_end(Reply(text, "stop")).passed is passed
+
+
+def test_a_lone_line_is_torn_only_where_the_model_was_done() -> None:
+    """Where nothing says that the model ended it itself, a line without a full stop may go on elsewhere."""
+    line = "The carrier will try again tomorrow between nine and noon if nobody is at"
+    assert [check_end(Reply(line, finish)).passed for finish in ("stop", "length", None)] == [False, None, True]
+
+
+def test_cut_words_are_not_seen() -> None:
+    """A limit that the docs name: without a dictionary a reply of torn words in whole sentences shows no sign."""
+    torn = "Than you fo wateri my plan. They loo wonder. I ow you a ca."
+    found = degeneration_checks(Reply(torn, "stop"), prompt="Write a letter to a neighbour.")
+    assert [check.name for check in found if check.passed is False] == []
 
 
 def test_the_limit_tears_and_not_the_model() -> None:

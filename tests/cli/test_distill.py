@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from tunegate.cases import Sources
+from tunegate.cases.eval_files import read_evals
+from tunegate.cases.questions import hash_words
 from tunegate.cli.teacher import Progress
-from tunegate.distill import read_manifest
+from tunegate.distill import make_lessons, read_manifest
 from tunegate.testing import Scripted, ScriptedEndpoint
 
 from ..project import OURS, ROOT, Project, Result, answer, make_project
@@ -116,6 +119,90 @@ def test_strict_writes_nothing_where_a_lesson_leaks(house: Project, capsys: pyte
     assert shown.status == 1
     assert "stands in format[sums-" in shown.out
     assert not KNOWN.exists()
+
+
+def asked_by(project: Project) -> str:
+    """Return what the project's eval sends first."""
+    (found,) = read_evals(project.root / "evals")
+    sources = Sources(project.root / "fixtures", limit="all")
+    return found.eval.prompt(next(iter(found.eval.cases(sources))), sources)[-1]["content"]
+
+
+def test_strict_ends_with_one_where_too_few_lessons_are_left(
+    house: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of which a prompt stands in an eval is a leak before it is too small."""
+    leak, other = {"prompt": asked_by(house), "answer": "2"}, {"prompt": "The soup is cold.", "answer": "No."}
+    for lines in ([leak], [leak, other]):
+        (house.root / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        shown = call(capsys, "mine.jsonl", "--known-answers", "--sizes", str(len(lines)), "--strict")
+        assert shown.status == 1, shown.out
+        assert "1 lessons stand in an eval; nothing was asked and nothing written" in shown.out
+        assert "leak, stands in format[" in shown.out
+    assert not Path("reports").exists()
+
+
+def test_strict_holds_what_augmenting_made(
+    house_at: Callable[[str], Project], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A prompt that the teacher wrote, and that an eval asks, ends the command before an answer is asked for."""
+    asked: list[str] = []
+    with ScriptedEndpoint(lambda _: json.dumps([asked[0]])) as endpoint:
+        made = house_at(endpoint.base_url)
+        asked.append(asked_by(made))
+        (made.root / "cold.txt").write_text("The soup is cold.\n")
+        arguments = ("cold.txt", "--teacher", "plain", "--augment", "1", "--record", "--strict", "-o", "out")
+        shown = call(capsys, *arguments)
+        assert shown.status == 1, shown.out
+        assert "no answer was asked for and nothing written" in shown.out
+        assert len(endpoint.seen) == 1
+    assert not Path("out").exists()
+
+
+def test_strict_writes_nothing_where_a_leak_is_found_late(
+    house_at: Callable[[str], Project], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lesson that is looked at only because an answer was refused ends the command with 1, too."""
+    failing = [True]
+
+    def script(body: Mapping[str, Any]) -> str:
+        return "no list" if failing and failing.pop() else answer(body)
+
+    with ScriptedEndpoint(script) as endpoint:
+        house = house_at(endpoint.base_url)
+        train = house.root / "fixtures/questions/train/sums_train.csv"
+        rows = [f"{word} sums {n}?,{n},{n + 1},{n + 2},{n + 3},B" for word in ("test",) for n in range(4)]
+        # A subject of its own keeps the four questions in one batch.
+        (train.parent / "leaks_train.csv").write_text("\n".join(rows) + "\n")
+        (found,) = read_evals(house.root / "evals")
+        ids = [lesson.id for lesson in make_lessons(found.eval, Sources(house.root / "fixtures"))]
+        (leak,) = [name for name in ids if name.startswith("leaks")]
+        seed = next(n for n in range(999) if sorted(ids, key=lambda name: hash_words(n, name))[-2] == leak)
+        size = str(len(ids) - 2)
+        arguments = ("format", "--teacher", "plain", "--sizes", size, "--seed", str(seed), "--strict", "--record")
+        shown = call(capsys, *arguments)
+    assert shown.status == 1, shown.out
+    assert "1 lessons stand in an eval; nothing was written" in shown.out
+    assert not TAUGHT.exists()
+
+
+def test_prompt_of_an_eval_is_no_training_example(house: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an eval sends, word for word, is left out of a file of prompts: alone, and as a turn of a chat."""
+    asked = asked_by(house)
+    turns = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": "Hm."},
+        {"role": "user", "content": "Sure?"},
+    ]
+    lines = [
+        {"prompt": asked, "answer": "x"}, {"messages": turns, "answer": "x"}, {"prompt": "Cold soup!", "answer": "x"},
+    ]  # fmt: skip
+    (house.root / "p.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    shown = call(capsys, "p.jsonl", "--known-answers", "-o", "out")
+    assert shown.status == 0, shown.out
+    assert "refused: 2 leak (exact)" in shown.out
+    assert "its message 1 (user) stands in format[" in shown.out
+    assert [chat[0]["content"] for chat in chats(Path("out/n1.jsonl"))] == ["Cold soup!"]
 
 
 def test_teacher_is_asked_only_when_told_to(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tunegate.cases import Sources
 from tunegate.distill import (
+    AskedTexts,
     Evaluation,
     Filter,
     Judge,
     Lesson,
     Part,
     Taught,
-    TextIndex,
     eval_of_prompts,
     make_lessons,
     prompt_of_messages,
@@ -36,7 +36,7 @@ def many_lessons(count: int) -> list[Lesson]:
 
 def filter_of(*asked: str, near: float = 0.8, judge: Judge | None = None) -> Filter:
     """Return a filter whose evaluation asks these texts, as `eval[0]`, `eval[1]` ..."""
-    index = TextIndex(near=near)
+    index = AskedTexts(near=near)
     for number, text in enumerate(asked):
         index.add(f"eval[{number}]", Part(text))
     return Filter(Evaluation(index, ("eval",), len(asked), "d"), judge or Judge(None, SOURCES), near)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.distill import Chosen, Demand, Example, choose_examples, count_reasons
+from tunegate.distill import Chosen, Demand, Example, choose_examples, count_reasons, find_leaks
 from tunegate.errors import UsageError
 
 from .lessons import Echo, filter_of, lessons_of, many_lessons
@@ -63,8 +63,17 @@ def test_what_stands_in_the_evaluation_is_refused_by_name() -> None:
     chosen = choose_examples(lessons, Demand(None), filter_=filter_of(*asked), teacher=Echo())
     assert [example.messages[0]["content"] for example in chosen.train] == ["the soup is cold"]
     told = {refusal.match.kind: refusal.detail for refusal in chosen.refused if refusal.match}
-    assert told == {"exact": "stands in eval[0]", "near": "is 83% like eval[1]"}
+    assert told == {"exact": "stands in eval[0]", "near": "is 93% like eval[1]"}
     assert count_reasons(chosen.refused) == [("leak (exact)", 1), ("leak (near)", 1)]
+
+
+def test_leaks_are_told_where_too_few_others_are_left() -> None:
+    """Whether enough lessons remain is another question: what stands in an eval is found before it is asked."""
+    asked = ("where is my parcel", "the soup is cold")
+    for texts, wanted in ((asked, Demand(None)), ((*asked, "other"), Demand(5, validation=2))):
+        found = find_leaks(lessons_of(*texts), wanted, filter_=filter_of(*asked))
+        assert [refusal.reason for refusal in found] == ["leak", "leak"]
+    assert find_leaks(lessons_of("other"), Demand(5), filter_=filter_of(*asked)) == []
 
 
 def test_lesson_that_repeats_an_earlier_one_is_refused() -> None:

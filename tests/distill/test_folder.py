@@ -67,7 +67,7 @@ def test_manifest_says_what_the_files_are(tmp_path: Path) -> None:
     for file in (*manifest["files"], manifest["validation"]):
         content = (tmp_path / "a" / file["path"]).read_bytes()
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
-        assert file["lines"] == content.count(b"\n")
+        assert file["lines"] == content.count(b"\n") == file["examples"] * file["repetitions"]
     four, all_ = manifest["files"]
     assert (four["examples"], all_["examples"]) == (4, 6)
     assert four["tokens"] == sum(example.tokens for example in found.train[:4])
@@ -88,6 +88,7 @@ def test_repetitions_repeat_the_whole_set(tmp_path: Path) -> None:
     one, two = ((tmp_path / name / "n4.jsonl").read_bytes() for name in "ab")
     assert two == one * 2
     assert (twice.lines, twice.examples, twice.tokens) == (8, 4, 2 * once.tokens)
+    assert [read_manifest(tmp_path / name)["files"][0]["repetitions"] for name in "ab"] == [1, 2]
     assert twice.training_usd == pytest.approx(2 * (once.training_usd or 0))
 
 

@@ -10,7 +10,14 @@ import pytest
 
 from tunegate.cases import Eval, Message, Sources
 from tunegate.cases.eval_files import EvalTest, read_evals
-from tunegate.distill import index_evaluation, make_lessons, parts_of, with_system
+from tunegate.distill import (
+    eval_of_prompts,
+    index_evaluation,
+    make_lessons,
+    parts_of,
+    prompt_of_messages,
+    with_system,
+)
 from tunegate.errors import UsageError
 
 from ..project import ROOT
@@ -70,6 +77,55 @@ def test_other_evals_are_compared_by_what_the_user_says() -> None:
     assert found is not None
     assert found.name == "letters[a]"
     assert evaluation.index.find(parcel.parts[0]) is None
+
+
+def chat(*said: str) -> list[Message]:
+    return [{"role": "user", "content": text} for text in said]
+
+
+def test_each_turn_of_a_lesson_is_looked_at() -> None:
+    """A question of an eval is no less learned in the second turn of a chat, or in its system message."""
+    letter = "the soup that I was brought is cold"
+    evaluation = index_evaluation([eval_of(Letter("a", letter))], Sources(Path("x"), limit="all"), near=0.8)
+    prompts = [prompt_of_messages(chat("Hello", letter)), prompt_of_messages(chat("Hello", "my parcel is late"))]
+    leaking, other = make_lessons(eval_of_prompts("mine", prompts), Sources(Path("x")))
+    told = evaluation.leak_of(leaking)
+    assert told is not None
+    assert told[1].name == "letters[a]"
+    assert evaluation.leak_of(other) is None
+    (taught,) = make_lessons(eval_of_prompts("mine", prompts[1:]), Sources(Path("x")), system=f"Say no to: {letter}")
+    told = evaluation.leak_of(taught)
+    assert told is not None
+    assert told[0] == "message 1 (system)"
+
+
+def test_each_turn_of_an_eval_is_asked() -> None:
+    """Where an eval has the user speak twice, both are found; but not what every case of it begins with."""
+    rules = "Play a guest of the hotel and complain about what I tell you"
+    letters = [Letter(name, f"{name} of the room is broken and I am angry") for name in ("lamp", "bed", "door")]
+    evals = Eval("talks", cases=lambda _: letters, prompt=lambda letter, _: chat(rules, letter.text))
+    evaluation = index_evaluation([evals], Sources(Path("x"), limit="all"), near=0.8)
+    own = make_lessons(
+        Eval("talks", cases=lambda _: [], prompt=lambda letter, _: chat(rules, letter.text), training=lambda _: [
+            Letter("t1", "the breakfast was cold, and nobody came to take it away"), letters[0],
+        ]),
+        Sources(Path("x")),
+    )  # fmt: skip
+    assert [evaluation.leak_of(lesson) is None for lesson in own] == [True, False]
+    alone = make_lessons(eval_of_prompts("mine", [prompt_of_messages(chat(letters[0].text))]), Sources(Path("x")))
+    assert evaluation.leak_of(alone[0]) is not None
+
+
+def test_whole_batch_is_refused_as_text(shipped: EvalTest) -> None:
+    """What the format eval sends is found in a file of prompts, and not only its single questions."""
+    sources = Sources(ROOT / "fixtures", limit="all")
+    evaluation = index_evaluation([shipped.eval], sources, near=0.8)
+    batch = sources.bank.batches()[0]
+    said = shipped.eval.prompt(batch, sources)[-1]["content"]
+    (lesson,) = make_lessons(eval_of_prompts("mine", [prompt_of_messages(chat(said))]), sources)
+    told = evaluation.leak_of(lesson)
+    assert told is not None
+    assert (told[1].kind, told[1].name) == ("exact", f"format[{batch.id}]")
 
 
 def test_evaluation_has_one_digest_whatever_its_order() -> None:

@@ -39,6 +39,8 @@ RUNAWAY_TIMES = 3.0
 """Times the usual length. Lengths of good replies to one prompt hardly differ by more than a factor of two."""
 OPEN_LINE_WORDS = 8
 """Words of a last line from which on it is a sentence and no signature, heading or item."""
+LONE_LINE_WORDS = 12
+"""Words of a reply of one line from which on it is a sentence and no answer in a few words."""
 
 _KANA = frozenset({"HIRAGANA", "KATAKANA"})
 _NO_SCRIPT = frozenset(
@@ -153,10 +155,12 @@ def check_end(reply: Reply) -> Check:
     opening bracket, where a code fence is left open, or where a text that writes in sentences stops without the end of
     one. That is where the last line has at least `OPEN_LINE_WORDS` words, ends in a letter, and is no item, heading,
     address or file name; and a sentence ends before that in the line, or some line of so many words precedes it; and
-    all such lines are whole sentences.
+    all such lines are whole sentences. A reply of one line writes in sentences, too, where it has at least
+    `LONE_LINE_WORDS` words and begins with a capital letter, and the model said that it was done ("stop").
 
-    Whether a last word is whole cannot be told without a dictionary of its language; and nothing is judged of an empty
-    reply, or one that was cut off by its limit (`finish_reason` "length").
+    Whether a word is whole cannot be told without a dictionary of its language, neither the last one nor any other:
+    "I ow you a ca." ends in a full stop, and passes. Nothing is judged of an empty reply, or one that was cut off by
+    its limit (`finish_reason` "length").
     """
     text = reply.text.rstrip()
     expected = "the end of a sentence"
@@ -164,7 +168,7 @@ def check_end(reply: Reply) -> Check:
         return Check("whole_end", None, expected, "cut off by its limit" if text else "nothing")
     last = text[-1]
     torn = last in _TORN or _HANGING.search(text) or unicodedata.category(last) == "Cs" or text.count("```") % 2 == 1
-    passed = not (torn or _stops_within_sentence(text))
+    passed = not (torn or _stops_within_sentence(text, is_done=reply.finish_reason == "stop"))
     return Check("whole_end", passed, expected, f"ends in {_quote(text[-24:])}")
 
 
@@ -188,7 +192,7 @@ def check_length(reply: Reply, *, usual_words: int | None = None, most_words: in
     return Check("no_runaway", not limits or words <= min(limits), expected, got)
 
 
-def _stops_within_sentence(text: str) -> bool:
+def _stops_within_sentence(text: str, *, is_done: bool) -> bool:
     *before, last = (line.strip() for line in text.splitlines() if line.strip())
     if not last[-1].isalpha() or _ITEM.match(last):
         return False
@@ -198,7 +202,10 @@ def _stops_within_sentence(text: str) -> bool:
         return False
     inside = _SENTENCE_END_INSIDE.search(last)
     prose = [line for line in before if len(words_of(line)) >= OPEN_LINE_WORDS and not _ITEM.match(line)]
-    return (inside is not None or bool(prose)) and all(
+    is_lone = (
+        is_done and not before and len(words_of(last)) >= LONE_LINE_WORDS and last.lstrip("\"'“‘«(*_")[:1].isupper()
+    )
+    return (inside is not None or bool(prose) or is_lone) and all(
         line.rstrip("\"'”’»)]*_ ")[-1:] in _SENTENCE_ENDS for line in prose
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate.cli.numbers import dollars, natural, positive
 
 if TYPE_CHECKING:
-    from tunegate.cli.distilling import Done
+    from tunegate.cli.distill_outcomes import Done
     from tunegate.distill import BreakEven, Refusal, TrainingFile
 
 SHOWN = 5
@@ -49,9 +49,10 @@ def add_command(commands: Any) -> None:
         "(default: as the prompt has it)")  # fmt: skip
     add("--repetitions", type=positive, default=1, metavar="N", help="write the set N times over (default: 1)")
     add("--near", type=float, default=0.8, metavar="SHARE",
-        help="similarity from which texts are near duplicates (default: 0.8)")  # fmt: skip
+        help="similarity from which texts are near duplicates: of the runs of five words that both have, or of the "
+        "words of what an eval asks (default: 0.8)")  # fmt: skip
     add("--strict", action="store_true", help="end with 1, before anything is asked or written, where a lesson stands "
-        "in an eval (default: such lessons are left out and named)")  # fmt: skip
+        "in an eval, be it one that --augment made (default: such lessons are left out and named)")  # fmt: skip
     add("--waive", action="append", default=[], metavar="GLOB",
         help="checks that an answer may miss; repeatable (default: none)")  # fmt: skip
     add("--questions", metavar="WHERE", help="the bank, as for pytest (default: fixtures/questions)")
@@ -94,16 +95,15 @@ def add_command(commands: Any) -> None:
 
 def distill(arguments: argparse.Namespace) -> int:
     """Choose lessons, have them answered, and write the folder; status 1 where --strict finds a leak."""
+    from tunegate.cli.distill_outcomes import Leaks
     from tunegate.cli.distilling import Distilling
 
     work = Distilling(arguments, show=_say)
-    if arguments.strict:
-        leaks = work.leaks()
-        if leaks:
-            _say(f"{len(leaks):,} lessons stand in an eval; nothing was asked and nothing written")
-            _show_refused(leaks)
-            return 1
-    done = work.with_teacher() if arguments.teacher else work.with_known_answers()
+    done = work.leaks() or (work.with_teacher() if arguments.teacher else work.with_known_answers())
+    if isinstance(done, Leaks):
+        _say(f"{len(done.found):,} lessons stand in an eval; {done.so_far}")
+        _show_refused(done.found)
+        return 1
     if done is not None:
         for line in _render(done):
             _say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +53,10 @@ class Materials:
         if subject.digest is not None:
             digests |= dict([subject.digest])
         return tuple(sorted(digests.items()))
+
+    def without_leaks(self, lessons: Iterable[Lesson]) -> list[Lesson]:
+        """Return the lessons that repeat nothing that the evals ask."""
+        return [lesson for lesson in lessons if self.evaluation.leak_of(lesson) is None]
 
     def row(self, name: str) -> Model:
         """Return the one row of the matrix that a name means.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunegate.cases import Model
 from tunegate.cli.distill_materials import Materials, Subject
+from tunegate.cli.distill_outcomes import Augmentation, Done, Leaks, Noting
 from tunegate.cli.teacher import (
     Asking,
     Classroom,
@@ -24,21 +25,18 @@ from tunegate.distill import (
     BreakEven,
     Chosen,
     Demand,
-    Evaluation,
     Filter,
     Judge,
     KnownAnswers,
-    Lesson,
     Made,
-    Refusal,
-    Taught,
     Teacher,
-    Written,
     augmenting_eval,
     break_even,
     check_folder,
     choose_examples,
     eval_of_prompts,
+    find_leaks,
+    leaks_among,
     make_lessons,
     mean_call,
     read_variants,
@@ -59,17 +57,6 @@ _SAMPLE = 200
 """Examples from which the cost of a call is estimated."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """A training set that was written."""
-
-    chosen: Chosen
-    written: Written
-    made: Made
-    evaluation: Evaluation
-    break_even: BreakEven | None
-
-
 class Distilling:
     """One call of the command; what it reads is read when it is first needed."""
 
@@ -78,12 +65,11 @@ class Distilling:
         self._show = show
         self._materials = Materials(given)
 
-    def leaks(self) -> list[Refusal]:
-        """Return the lessons that stand in an eval, of those that would be looked at."""
-        chosen = self._preview(self._materials.subject)
-        return [refusal for refusal in chosen.refused if refusal.reason == "leak"]
+    def leaks(self) -> Leaks | None:
+        """Return the lessons that --strict finds in an eval, of those that would be looked at; None where none is."""
+        return self._leaks_of(self._materials.subject, so_far="nothing was asked and nothing written")
 
-    def with_known_answers(self) -> Done:
+    def with_known_answers(self) -> Done | Leaks:
         """Write a training set of the answers that the source knows."""
         given = self._given
         for option, value in (("record", given.record), ("dry-run", given.dry_run), ("augment", given.augment)):
@@ -95,9 +81,9 @@ class Distilling:
         chosen = choose_examples(
             subject.lessons, demand, filter_=self._filter(subject), teacher=KnownAnswers(subject.eval)
         )
-        return self._written(chosen, subject, teacher=None)
+        return self._found_late(chosen) or self._written(chosen, subject, teacher=None)
 
-    def with_teacher(self) -> Done | None:
+    def with_teacher(self) -> Done | Leaks | None:
         """Write a training set of a teacher's answers; None after a dry run."""
         given = self._given
         model = choose_teacher(
@@ -121,8 +107,11 @@ class Distilling:
             augmented = self._augmented(model, classroom=classroom)
             return None if augmented is None else self._taught(augmented, model, classroom=classroom)
 
-    def _taught(self, augmented: Augmentation, model: Model, *, classroom: Classroom) -> Done | None:
+    def _taught(self, augmented: Augmentation, model: Model, *, classroom: Classroom) -> Done | Leaks | None:
         given, subject = self._given, augmented.subject
+        leaks = self._leaks_of(subject, so_far="no answer was asked for and nothing written")
+        if leaks is not None:
+            return leaks
         teacher = EngineTeacher(
             replace(subject.eval, name=f"{subject.eval.name}-train"),
             model,
@@ -139,14 +128,14 @@ class Distilling:
             progress=Progress("answers"),
         )
         # Told before anything is paid for: whether there are enough lessons, and what asking for them takes.
-        noting = _Noting([])
+        noting = Noting([])
         self._preview(subject, teacher=noting)
         self._announce(teacher.plan(noting.lessons), classroom=classroom)
         if given.dry_run:
             return None
         chosen = choose_examples(subject.lessons, self._demand, filter_=self._filter(subject), teacher=teacher)
         whole = replace(chosen, teaching_usd=plus(chosen.teaching_usd, augmented.cost_usd))
-        return self._written(whole, subject, teacher=model)
+        return self._found_late(whole) or self._written(whole, subject, teacher=model)
 
     def _augmented(self, model: Model, *, classroom: Classroom) -> Augmentation | None:
         """Return the subject with the prompts that the teacher adds; None where a dry run cannot know them."""
@@ -156,8 +145,7 @@ class Distilling:
         if not subject.prompts:
             raise UsageError("--augment is for a file of prompts: the cases of an eval are its own to make")
         # What stands in an eval is not learned from, and what is made of it would be near it.
-        index = self._materials.evaluation.index
-        asked = [lesson for lesson in subject.lessons if not any(index.find(part) for part in lesson.parts)]
+        asked = self._materials.without_leaks(subject.lessons)
         kept = {lesson.id for lesson in asked}
         seeds = [prompt for prompt in subject.prompts if prompt.id in kept]
         teacher = EngineTeacher(
@@ -184,10 +172,21 @@ class Distilling:
             cost = plus(cost, reply.cost_usd)
         return Augmentation(replace(subject, eval=eval_, lessons=tuple(lessons)), cost)
 
-    def _preview(self, subject: Subject, *, teacher: Teacher | None = None) -> Chosen:
+    def _leaks_of(self, subject: Subject, *, so_far: str) -> Leaks | None:
+        if not self._given.strict:
+            return None
+        found = find_leaks(subject.lessons, self._demand, filter_=self._filter(subject))
+        return Leaks(tuple(found), so_far) if found else None
+
+    def _found_late(self, chosen: Chosen) -> Leaks | None:
+        """Return the leaks among lessons that took the place of refused answers, which nobody could know before."""
+        found = leaks_among(chosen.refused) if self._given.strict else []
+        return Leaks(tuple(found), "nothing was written") if found else None
+
+    def _preview(self, subject: Subject, *, teacher: Teacher) -> None:
         """Choose as if every answer were right: what is looked at first."""
         unjudged = replace(self._filter(subject), judge=None)
-        return choose_examples(subject.lessons, self._demand, filter_=unjudged, teacher=teacher or _Noting([]))
+        choose_examples(subject.lessons, self._demand, filter_=unjudged, teacher=teacher)
 
     def _filter(self, subject: Subject) -> Filter:
         judge = Judge(subject.test, self._materials.sources, waived=tuple(self._given.waive))
@@ -278,22 +277,3 @@ class Distilling:
         # Answers that are refused must not make a command ask for ever.
         spare = given.spare if given.spare is not None else -(-(train or 0) // 5)
         return Demand(train, given.validation, given.seed, spare, least=largest)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """A subject, and what was paid for making it larger."""
-
-    subject: Subject
-    cost_usd: float | None
-
-
-@dataclass(frozen=True)
-class _Noting:
-    """Answers nothing and keeps what it was asked."""
-
-    lessons: list[Lesson]
-
-    def teach(self, lessons: Sequence[Lesson]) -> list[Taught]:
-        self.lessons.extend(lessons)
-        return [Taught("") for _ in lessons]

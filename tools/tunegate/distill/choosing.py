@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tunegate.cases import Message
@@ -74,6 +74,8 @@ class Chosen:
     """Lessons that were looked at: those behind the last example were not."""
     teaching_usd: float | None = 0.0
     """What all answers cost, refused ones among them; None where that of some is not known."""
+    is_exhausted: bool = False
+    """Whether no lesson is left to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,47 @@ def choose_examples(lessons: Iterable[Lesson], demand: Demand, *, filter_: Filte
         UsageError: there are fewer than wanted.
         TunegateError: the teacher cannot answer.
     """
+    chosen = _choose(lessons, demand, filter_=filter_, teacher=teacher)
+    if len(chosen.validation) < demand.validation or len(chosen.train) < (demand.train or demand.least):
+        raise UsageError(_too_few(chosen, demand))
+    return chosen
+
+
+def find_leaks(lessons: Iterable[Lesson], demand: Demand, *, filter_: Filter) -> list[Refusal]:
+    """Return the lessons that stand in an eval, of those that are looked at where every answer is right.
+
+    Whether there are enough others does not matter: a leak is told before that.
+    """
+    chosen = _choose(lessons, demand, filter_=replace(filter_, judge=None), teacher=_Silent())
+    return leaks_among(chosen.refused)
+
+
+def leaks_among(refused: Iterable[Refusal]) -> list[Refusal]:
+    """Return those that were refused because they stand in an eval."""
+    return [refusal for refusal in refused if refusal.reason == "leak"]
+
+
+def _choose(lessons: Iterable[Lesson], demand: Demand, *, filter_: Filter, teacher: Teacher) -> Chosen:
     walk = _Walk(lessons, seed=demand.seed, filter_=filter_, teacher=teacher)
     # First: it must not depend on the number of training examples.
     validation = walk.take(demand.validation, from_back=True, spare=demand.spare)
     train = walk.take(demand.train, from_back=False, spare=demand.spare)
-    chosen = Chosen(tuple(train), tuple(validation), tuple(walk.refused), walk.looked_at, walk.teaching_usd)
-    if len(validation) < demand.validation or len(train) < (demand.train or demand.least):
-        raise UsageError(_too_few(chosen, demand, is_exhausted=walk.is_exhausted))
-    return chosen
+    return Chosen(
+        tuple(train),
+        tuple(validation),
+        tuple(walk.refused),
+        walk.looked_at,
+        walk.teaching_usd,
+        is_exhausted=walk.is_exhausted,
+    )
+
+
+class _Silent:
+    """Answers nothing."""
+
+    def teach(self, lessons: Sequence[Lesson]) -> list[Taught]:
+        """Return an empty answer for each lesson."""
+        return [Taught("") for _ in lessons]
 
 
 class _Walk:
@@ -151,15 +186,15 @@ class _Walk:
         return passed
 
     def _refusal_of(self, lesson: Lesson) -> Refusal | None:
-        for part in lesson.parts:
-            match = self._filter.evaluation.index.find(part)
-            if match is not None:
-                return Refusal(lesson.id, "leak", _told(part.name, match), match)
+        leak = self._filter.evaluation.leak_of(lesson)
+        if leak is not None:
+            part_name, repeated = leak
+            return Refusal(lesson.id, "leak", tell_match(part_name, repeated), repeated)
         for part in lesson.parts:
             # A fact may be learned from more than one question, so only likeness counts here.
             match = self._seen.find(part, facts=False)
             if match is not None:
-                return Refusal(lesson.id, "duplicate", _told(part.name, match), match)
+                return Refusal(lesson.id, "duplicate", tell_match(part.name, match), match)
         return None
 
     def _problem_of(self, lesson: Lesson, taught: Taught) -> str:
@@ -188,16 +223,19 @@ def _example_of(lesson: Lesson, taught: Taught) -> Example:
     )
 
 
-def _told(part: str, match: Match) -> str:
+def tell_match(part: str, match: Match) -> str:
+    """Say what a part of a lesson repeats."""
     where = f"its {part} " if part else ""
     if match.kind == "exact":
         return f"{where}stands in {match.name}"
     if match.kind == "same answer":
         return f"{where}has question and right answer of {match.name}"
+    if match.kind == "within":
+        return f"{where}holds {match.name}"
     return f"{where}is {match.similarity:.0%} like {match.name}"
 
 
-def _too_few(chosen: Chosen, demand: Demand, *, is_exhausted: bool) -> str:
+def _too_few(chosen: Chosen, demand: Demand) -> str:
     wanted = f"at least {demand.least:,}" if demand.train is None else f"{demand.train:,}"
     counts = count_reasons(chosen.refused)
     refused = ", ".join(f"{count:,} {reason}" for reason, count in counts) or "none"
@@ -207,7 +245,7 @@ def _too_few(chosen: Chosen, demand: Demand, *, is_exhausted: bool) -> str:
         f"  lessons looked at: {chosen.looked_at:,}; refused: {refused}",
     ]
     lines += [f"  {refusal.id}: {refusal.reason}, {refusal.detail}" for refusal in chosen.refused[:5]]
-    if not is_exhausted:
+    if not chosen.is_exhausted:
         lines.append("  to try more lessons where answers are refused: --spare N")
     return "\n".join(lines)
 

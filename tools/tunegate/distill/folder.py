@@ -60,6 +60,8 @@ class TrainingFile:
 
     path: str
     examples: int
+    repetitions: int
+    """How often the examples stand in it: a training of one epoch then sees them as often."""
     lines: int
     """Examples times repetitions."""
     sha256: str
@@ -213,6 +215,7 @@ def _describe(
     return TrainingFile(
         path=name,
         examples=len(examples),
+        repetitions=repetitions,
         lines=len(examples) * repetitions,
         sha256=hashlib.sha256(content).hexdigest(),
         tokens=tokens,

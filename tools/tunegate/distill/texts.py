@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from math import ceil
 from typing import Literal
 
 from tunegate.cases import Batch, Question
+from tunegate.distill.wording import words_of
 from tunegate.errors import UsageError
 
 RUN = 5
@@ -18,12 +18,8 @@ RUN = 5
 NEAR = 0.8
 """Similarity from which two texts are near duplicates, where nobody says another."""
 
-Kind = Literal["exact", "same answer", "near"]
+Kind = Literal["exact", "same answer", "near", "within"]
 
-# Scripts without spaces between words count by the character.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-# Signs such as + and < are words, since sums differ by them; what only punctuates is none.
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s.,;:!?'\"()\[\]]")
 _SIMILAR_ENOUGH = 1e-9
 
 
@@ -36,6 +32,12 @@ class Part:
     """Which part of its case; empty for the whole."""
     fact: str = ""
     """The question and its right answer alone, where they are known; empty where not."""
+    stem: str = ""
+    """The question alone; empty of a prompt, as are the options and the right one."""
+    options: tuple[str, ...] = ()
+    """In normal form, sorted: the same ones in another order are the same question."""
+    right: str = ""
+    """The right option, in normal form."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Match:
     name: str
     """Of the text that was there before."""
     similarity: float
-    """Share of the runs of both that both have, 0 to 1."""
+    """0 to 1: share of the runs of both that both have, or of the words of what was there that need no change."""
 
 
 def normal_form(text: str) -> str:
@@ -56,7 +58,7 @@ def normal_form(text: str) -> str:
 
 def runs_of(text: str) -> frozenset[str]:
     """Return the runs of five words of a text in normal form."""
-    words = _WORD.findall(text)
+    words = words_of(text)
     if len(words) <= RUN:
         return frozenset((" ".join(words),)) if words else frozenset()
     return frozenset(" ".join(words[start : start + RUN]) for start in range(len(words) - RUN + 1))
@@ -78,8 +80,18 @@ def parts_of(case: object, prompts: Sequence[str]) -> tuple[Part, ...]:
     return (Part("\n".join(prompts)),)
 
 
+def turns_of(chat: Sequence[tuple[str, str]]) -> tuple[Part, ...]:
+    """Return every message of a chat, given as role and content, as a part, whoever speaks.
+
+    In each of them may lie what must not be learned.
+    """
+    if [role for role, _ in chat] == ["user"]:
+        return (Part(chat[0][1]),)
+    return tuple(Part(content, name=f"message {number} ({role})") for number, (role, content) in enumerate(chat, 1))
+
+
 class TextIndex:
-    """Texts, and which of them another one repeats.
+    """Texts, and which of them another one repeats. Runs that are `common` to all say nothing.
 
     Exact, since a text of q runs that is similar to degree t shares at least t x q of them: so one of any
     q - ceil(t x q) + 1 of its runs leads there, and the rarest of them lead to few others.
@@ -88,10 +100,11 @@ class TextIndex:
         UsageError: the threshold is no share above 0.
     """
 
-    def __init__(self, *, near: float = NEAR) -> None:
+    def __init__(self, *, near: float = NEAR, common: frozenset[str] = frozenset()) -> None:
         if not 0 < near <= 1:
             raise UsageError(f"similarity of near duplicates: wanted a share above 0 and up to 1, found {near:g}")
         self._near = near
+        self._common = common
         self._exact: dict[str, str] = {}
         self._facts: dict[str, str] = {}
         self._runs: list[frozenset[str]] = []
@@ -109,18 +122,22 @@ class TextIndex:
         if text in self._exact:
             return
         self._exact[text] = name
-        runs = runs_of(text)
+        runs = runs_of(text) - self._common
         for run in runs:
             self._having[run].append(len(self._names))
         self._runs.append(runs)
         self._names.append(name)
+
+    def add_whole(self, name: str, text: str) -> None:
+        """Remember a text under a name, of which only a copy is found and nothing that is like it."""
+        self._exact.setdefault(normal_form(text), name)
 
     def find(self, part: Part, *, facts: bool = True) -> Match | None:
         """Return what a text repeats, the likest first; with `facts` a right answer to the same question counts."""
         text = normal_form(part.text)
         if text in self._exact:
             return Match("exact", self._exact[text], 1.0)
-        runs = runs_of(text)
+        runs = runs_of(text) - self._common
         fact = normal_form(part.fact)
         if facts and fact and fact in self._facts:
             return Match("same answer", self._facts[fact], self._most_similar(runs, at_least=0.0)[0])
@@ -148,9 +165,13 @@ class TextIndex:
 
 def _part_of(question: Question, number: int) -> Part:
     # Sorted: the same options in another order are the same question.
-    options = sorted(normal_form(option) for option in question.options)
+    options = tuple(sorted(normal_form(option) for option in question.options))
+    right = question.options[question.answer - 1]
     return Part(
         text="\n".join((question.text, *options)),
         name=f"question {number}",
-        fact=f"{question.text}\n{question.options[question.answer - 1]}",
+        fact=f"{question.text}\n{right}",
+        stem=question.text,
+        options=options,
+        right=normal_form(right),
     )
