@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import openai
 import pytest
 
 from tunegate.cases import Matrix
+from tunegate.cli.finetune import add_command
+from tunegate.cli.finetuning import Finetuning
+from tunegate.errors import RunError
 from tunegate.lab import Lab
 
 from ..finetune.trainings import write_lines
@@ -124,12 +128,99 @@ def test_budget_is_held(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str
         '[[prices]]\nmodel = "tiny"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n'
         'training_usd_per_mtok = 1000\nsource = "a list"\n'
     )
-    # 1,000 and 2,000 tokens, one epoch: $3.00.
-    dear = call(capsys, str(SET), "--model", "tiny", "--max-cost", "2.99")
+    # 1,000 and 2,000 tokens, one epoch: $3.00. A line is 98 bytes, of two messages in one example: 258 tokens at most.
+    line = len((house / SET / "n10.jsonl").read_bytes().splitlines()[0]) + 2 * 16 + 128
+    most = f"{30 * line / 1000:.2f}"
+    dear = call(capsys, str(SET), "--model", "tiny", "--max-cost", "3")
     assert dear.status == 4
-    assert "may cost $3.00, more than --max-cost 2.99" in dear.out
+    assert dear.line("all of them may cost:").endswith(f"about $3.00 by an estimate, ${most} at most")
+    assert f"may cost ${most}, more than --max-cost 3" in dear.out
     assert jobs_at(lab.base_url) == []
-    assert call(capsys, str(SET), "--model", "tiny", "--max-cost", "3").status == 0
+    assert call(capsys, str(SET), "--model", "tiny", "--sizes", "10", "--max-cost", most).status == 0
+    # What is paid already counts no more.
+    rest = f"{20 * line / 1000:.2f}"
+    told = call(capsys, str(SET), "--model", "tiny", "--max-cost", rest)
+    assert told.status == 0, told.out
+    assert told.line("the 1 of them that have no job yet may cost:").endswith(f"${rest} at most")
+    assert "n10-s1: n10.jsonl, seed 1; it has its job" in told.out
+    assert call(capsys, str(SET), "--model", "tiny", "--max-cost", "0").status == 0
+    assert len(jobs_at(lab.base_url)) == 2
+
+
+def test_sizes_get_seeds_of_their_own(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --own-seeds no two sizes share a seed; files and models are still named by the replicate."""
+    done = call(capsys, str(SET), "--model", "tiny", "--own-seeds")
+    assert done.status == 0, done.out
+    jobs = {job.seed: job.fine_tuned_model for job in jobs_at(lab.base_url)}
+    assert sorted(jobs) == [10001, 20001]
+    assert ":n20-s1:" in jobs[20001]
+    rows = {model.name: model for model in Matrix.load(MATRIX).models if model.training}
+    assert {name: row.training_seed for name, row in rows.items()} == {name: seed for seed, name in jobs.items()}
+    assert sorted(path.name[:7] for path in (house / "reports/finetunes/sky-tiny").glob("*.json")) == [
+        "n10-s1-", "n20-s1-",
+    ]  # fmt: skip
+
+
+def test_repeated_set_is_another_recipe(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A set whose examples stand three times in their file is told from one in which they stand once."""
+    manifest = json.loads((house / SET / "manifest.json").read_text())
+    (house / SET / "manifest.json").write_text(json.dumps(manifest | {"repetitions": 3}))
+    done = call(capsys, str(SET), "--model", "tiny", "--sizes", "10")
+    assert done.status == 0, done.out
+    (row,) = [model for model in Matrix.load(MATRIX).models if model.training]
+    assert row.training is not None
+    assert (row.training.epochs, row.training.repetitions) == (1, 3)
+    assert row.training.recipe[0] == 3
+
+
+def finetuning(*, say: Callable[[str], None]) -> Finetuning:
+    """Return the command's work on the house's set, for what only its own process can be stopped by."""
+    parser = argparse.ArgumentParser()
+    add_command(parser.add_subparsers())
+    return Finetuning(parser.parse_args(["finetune", str(SET), "--model", "tiny", "--sizes", "10"]), say=say)
+
+
+@pytest.mark.parametrize("harm", ["damaged file", "lost base"])
+def test_what_stopped_the_command_is_not_hidden(
+    house: Path, lab: Lab, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    """Ctrl-C stays Ctrl-C, although a kept file is damaged meanwhile or a row is gone; what can be listed is."""
+    assert call(capsys, str(SET), "--model", "tiny", "--sizes", "10", "--no-rows").status == 0
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        # The job of the training that is there already is shown before anything is asked.
+        if line.startswith("n10-s1 (ftjob-"):
+            if harm == "damaged file":
+                (house / "reports/finetunes/sky-tiny/n20-s1-abc12345.json").write_text("{")
+            else:
+                MATRIX.write_text(MATRIX.read_text().replace("[models.tiny]", "[models.other]"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetuning(say=say).train()
+    (job,) = jobs_at(lab.base_url)
+    if harm == "damaged file":
+        assert any("n20-s1-abc12345.json is damaged" in line for line in said)
+        assert job.fine_tuned_model in Matrix.load(MATRIX).names
+    else:
+        assert any("does not list any more" in line for line in said)
+
+
+def test_damaged_file_does_not_keep_models_from_their_rows(house: Path, lab: Lab) -> None:
+    """A file that was damaged while the jobs ran is told after everything else was listed, with status 4."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("n10-s1 (ftjob-") and line.endswith("succeeded"):
+            (house / "reports/finetunes/sky-tiny/n20-s1-abc12345.json").write_text("{")
+
+    with pytest.raises(RunError, match=r"n20-s1-abc12345\.json is damaged"):
+        finetuning(say=say).train()
+    (job,) = jobs_at(lab.base_url)
+    assert job.fine_tuned_model in Matrix.load(MATRIX).names
 
 
 def test_single_file_is_a_set(house: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,9 +15,10 @@ import openai
 import pytest
 
 from tunegate.errors import UsageError, WireError
-from tunegate.finetune import Driver, Kept, TrainingFolder, Wanted
+from tunegate.finetune import Driver, Hyperparameters, Kept, TrainingFolder, Wanted
+from tunegate.finetune.finding import Sought, is_job_of
 from tunegate.lab import Lab
-from tunegate.wire.fine_tuning import FineTuningClient
+from tunegate.wire.fine_tuning import FineTuningClient, JobState
 
 from ..tuning_site import Site, wait_until
 from .trainings import want
@@ -59,10 +61,11 @@ def drive(
     again: bool = False,
     cancels: bool = False,
     said: list[str] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> list[Kept]:
     async def run() -> list[Kept]:
         client = FineTuningClient(base_url, api_key=None, transport=transport)
-        driver = Driver(client, folder, sleep=no_pause, say=(said if said is not None else []).append)
+        driver = Driver(client, folder, sleep=no_pause, say=(said if said is not None else []).append, clock=clock)
         try:
             return await (driver.cancel(wanted) if cancels else driver.train(wanted, again=again))
         finally:
@@ -196,6 +199,86 @@ def test_endpoint_without_metadata_gets_one_job(lab: Lab, tmp_path: Path) -> Non
     assert jobs_at(lab) == ["succeeded"]
 
 
+def test_another_recipes_job_is_not_adopted(lab: Lab, tmp_path: Path) -> None:
+    """Without metadata, a reply that is lost is not made up for by a job of another rate, on the same file and seed."""
+    folder = TrainingFolder(tmp_path / "kept")
+    recipes = [Hyperparameters(epochs=2, batch_size=1, learning_rate_multiplier=rate) for rate in (0.4, 100.0)]
+    (mild,), (wild,) = (want(tmp_path / "set", lab.base_url, hyperparameters=recipe) for recipe in recipes)
+    (first,) = drive(lab.base_url, folder, [mild], transport=WithoutMetadata(lambda _: None))
+    refused: list[str] = []
+
+    class Refusing(WithoutMetadata):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            if request.method == "POST" and request.url.path.endswith("/jobs") and not refused:
+                refused.append(request.url.path)
+                return httpx2.Response(503, json={"error": {"message": "busy"}})
+            return await super().handle_async_request(request)
+
+    for place in (folder, TrainingFolder(tmp_path / "elsewhere")):
+        refused.clear()
+        (second,) = drive(lab.base_url, place, [wild], transport=Refusing(lambda _: None))
+        assert refused
+        assert second.job != first.job
+        assert second.hyperparameters["learning_rate_multiplier"] == 100.0
+
+
+def test_jobs_kept_of_other_trainings_are_not_adopted(lab: Lab, tmp_path: Path) -> None:
+    """Where both leave the recipe to the endpoint, what is kept here says whose a job is."""
+    folder = TrainingFolder(tmp_path / "kept")
+    (auto,) = want(tmp_path / "set", lab.base_url, hyperparameters=Hyperparameters(epochs=2))
+    (first,) = drive(lab.base_url, folder, [auto], transport=WithoutMetadata(lambda _: None))
+    (other,) = want(tmp_path / "set", lab.base_url, hyperparameters=Hyperparameters())
+    with folder.locked():
+        folder.keep(replace(Kept.of(other), training_file=first.training_file, asked_at=time.time()))
+    (second,) = drive(lab.base_url, folder, [other], transport=WithoutMetadata(lambda _: None))
+    assert second.job != first.job
+
+
+@pytest.mark.parametrize(
+    ("told", "is_same"),
+    [
+        ("tiny", True),
+        ("tiny-2025-04-14", True),
+        ("tiny-nano", False),
+        ("tiny-nano-2025-04-14", False),
+        ("other", False),
+    ],
+)
+def test_model_may_be_told_with_its_date(tmp_path: Path, told: str, is_same: bool) -> None:
+    """Endpoints answer with a model's date; the name of another model is none of this one's."""
+    kept = replace(Kept.of(want(tmp_path, "http://h/v1")[0]), training_file="file-1", asked_at=1000.0)
+    job = JobState("ftjob-1", "running", told, created_at=1001, training_file="file-1", seed=1)
+    assert is_job_of(Sought(kept, "tiny"), job) is is_same
+    assert not is_job_of(Sought(kept, "tiny"), replace(job, hyperparameters={"n_epochs": 3}))
+
+
+@pytest.mark.parametrize(("step_s", "most"), [(1.0, 1), (31.0, 11)])
+def test_endpoint_that_is_down_is_told_once_a_minute(tmp_path: Path, step_s: float, most: int) -> None:
+    """However often it is asked: at once, and then once a minute at most."""
+
+    class Down(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            raise httpx2.ConnectError(f"{request.url.host} refused")
+
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += step_s
+        return now[0]
+
+    said: list[str] = []
+    with pytest.raises(WireError):
+        drive(
+            "http://127.0.0.1:9/v1",
+            TrainingFolder(tmp_path / "kept"),
+            want(tmp_path / "set", "http://127.0.0.1:9/v1"),
+            transport=Down(),
+            said=said,
+            clock=clock,
+        )
+    assert 1 <= len(said) <= most
+
+
 class Full(Harmed):
     """An endpoint that takes two jobs at a time."""
 
@@ -252,6 +335,9 @@ def test_another_endpoints_job_is_none_here(site: Site, tmp_path: Path) -> None:
         (trained,) = drive(lab.base_url, folder, [kept])
         assert trained.fine_tuned_model != "ft:elsewhere"
         assert jobs_at(lab) == ["succeeded"]
+        # Nor is it lost: its job is paid, and its command goes on with it.
+        assert {one.job for one in folder.load()} == {"ftjob-x", trained.job}
+        assert drive(lab.base_url, TrainingFolder(tmp_path / "kept"), [kept]) == [trained]
 
 
 def test_restart_of_the_lab_is_waited_for(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tunegate.errors import RunError, UsageError
 from tunegate.finetune import Hyperparameters, TrainingFile, plan_trainings
+from tunegate.finetune.planning import seed_of
 
 from .trainings import base_at, want, write_lines
 
@@ -35,6 +37,37 @@ def test_key_holds_what_is_learned_and_nothing_else(tmp_path: Path) -> None:
         replace(one, validation=one.file),
     ]
     assert len({one.key, *(other.key for other in changed)}) == 6
+
+
+def test_sizes_may_have_seeds_of_their_own(tmp_path: Path) -> None:
+    """With `own_seeds` no two sizes share a seed, and the names still number the replicates."""
+    files = [TrainingFile(write_lines(tmp_path / f"n{size}.jsonl", size), "sky", size) for size in (10, 100)]
+    wanted = plan_trainings(
+        base_at("http://h/v1"), files, validation=None, hyperparameters=Hyperparameters(), seeds=[1, 2], own_seeds=True
+    )
+    assert [(one.label, one.suffix, one.seed) for one in wanted] == [
+        ("n10-s1", "n10-s1", 10001),
+        ("n10-s2", "n10-s2", 10002),
+        ("n100-s1", "n100-s1", 100001),
+        ("n100-s2", "n100-s2", 100002),
+    ]
+    for examples, replicate in ((10, 1000), (10_000_000, 1)):
+        with pytest.raises(UsageError, match="no seed of its own"):
+            seed_of(examples, replicate=replicate)
+
+
+def test_tokens_are_bounded_by_bytes(tmp_path: Path) -> None:
+    """A column of numbers has far more tokens than an estimate for prose says, and never more than the bound."""
+    content = "\n".join("7,8,9,1,2,3" for _ in range(80))
+    chat = {"messages": [{"role": "user", "content": content}, {"role": "assistant", "content": "é" * 10}]}
+    path = tmp_path / "numbers.jsonl"
+    path.write_text(json.dumps(chat, ensure_ascii=False) + "\n")
+    # By a tokenizer that makes a token of each sign, as those of today do of digits between commas.
+    assert TrainingFile(path, "sky", 1).most_tokens > 80 * 12 + 20
+    assert TrainingFile(path, "sky", 1).most_tokens == path.stat().st_size - 1 + 2 * 16 + 128
+    path.write_text("7,8\n")
+    with pytest.raises(RunError, match="wanted chat JSONL"):
+        _ = TrainingFile(path, "sky", 1).most_tokens
 
 
 def test_auto_is_not_sent() -> None:

@@ -167,6 +167,7 @@ _TRAINING = {
     "epochs": POSITIVE,
     "batch_size": POSITIVE,
     "learning_rate_multiplier": RATE,
+    "repetitions": POSITIVE,
     "tokens": COUNT,
     "first_loss": NUMBER,
     "final_loss": NUMBER,

@@ -57,6 +57,8 @@ class Training:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate_multiplier: float | None = None
+    repetitions: int | None = None
+    """How often each example stands in the training file; None is once."""
     tokens: int | None = None
     """Trained, all epochs together, as the endpoint counted them."""
     first_loss: float | None = None
@@ -68,8 +70,11 @@ class Training:
 
     @property
     def recipe(self) -> tuple[float | None, ...]:
-        """What must be equal between trainings that are compared by their number of examples."""
-        return (self.epochs, self.batch_size, self.learning_rate_multiplier)
+        """What must be equal between trainings that are compared by their number of examples: how often each example
+        was seen (epochs, times repetitions in the file), batch size and learning rate multiplier.
+        """
+        seen = self.epochs * (self.repetitions or 1) if self.epochs is not None else None
+        return (seen, self.batch_size, self.learning_rate_multiplier)
 
 
 @dataclass(frozen=True)

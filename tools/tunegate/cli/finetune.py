@@ -32,6 +32,9 @@ def add_command(commands: Any) -> None:
     add("--model", required=True, metavar="NAME", help="row of the matrix that training begins with")
     add("--sizes", type=_sizes, default=None, metavar="N,N,...", help="of the set's files (default: all of them)")
     add("--seeds", type=_seeds, default=(1,), metavar="N,N,...", help="training seeds: replicates (default: 1)")
+    add("--own-seeds", action="store_true",
+        help="number the replicates of each size by --seeds and send a seed that no other size has: 100002 for the "
+        "second of 100 examples (default: all sizes get the same seeds)")  # fmt: skip
     add("--validation", type=Path, metavar="FILE", help="validation examples (default: the set's own, if any)")
     add("--no-validation", action="store_true", help="train without (default: with the set's own)")
 
@@ -47,7 +50,7 @@ def add_command(commands: Any) -> None:
     doing = parser.add_argument_group("what is done")
     add = doing.add_argument
     add("--dry-run", action="store_true", help="say what would be trained and what that may cost, and stop")
-    add("--max-cost", type=dollars, metavar="USD", help="create nothing that may cost more than this (default: no cap)")
+    add("--max-cost", type=dollars, metavar="USD", help="create nothing that can cost more than this (default: no cap)")
     add("--again", action="store_true", help="create jobs anew that failed or were cancelled (default: leave them)")
     add("--cancel", action="store_true", help="cancel those of these jobs that are not over, and stop")
     add("--no-rows", action="store_true", help="leave the matrix alone (default: add a row for each new model)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from tunegate.cases.names import list_names, show_path
 from tunegate.cli.finetune import FROM_SET
 from tunegate.cli.training_files import TrainingSet, as_name, read_file, read_set
 from tunegate.distill import training_price, training_usd
-from tunegate.errors import UsageError
+from tunegate.errors import TunegateError, UsageError
 from tunegate.finetune import (
     Driver,
     Hyperparameters,
@@ -34,6 +35,16 @@ if TYPE_CHECKING:
 FIXTURES = Path("fixtures")
 MATRIX = FIXTURES / "models.toml"
 FINETUNES = Path("reports") / "finetunes"
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What trainings may cost."""
+
+    about_usd: float
+    """From an estimate of their tokens, unless somebody has counted them."""
+    most_usd: float
+    """From a number of tokens that they cannot exceed."""
 
 
 class Finetuning:
@@ -57,10 +68,11 @@ class Finetuning:
             f"{recipe or 'all hyperparameters left to the endpoint'}"
         )
         for one in self.wanted:
-            self._say(f"  {one.label}: {one.file.path.name}, seed {one.seed}")
-        cost = self._cost_usd
+            has_job = "" if one in self._unpaid else "; it has its job"
+            self._say(f"  {one.label}: {one.file.path.name}, seed {one.seed}{has_job}")
+        cost = self._cost
+        self._say(f"{self._name_unpaid()} may cost: {self._tell(cost)}")
         cap = self._given.max_cost
-        self._say(f"all of them may cost: {'unknown' if cost is None else dollars(cost)}{self._explain_cost()}")
         if cap is None or self._given.cancel:
             return
         if cost is None:
@@ -68,8 +80,11 @@ class Finetuning:
                 f"--max-cost {cap:g} cannot be held: epochs, or the price of training {self._base.name}, are unknown\n"
                 f"  to say a price: training_usd_per_mtok in {FIXTURES / 'prices.toml'}; to say epochs: --epochs"
             )
-        if cost > cap:
-            raise UsageError(f"these trainings may cost {dollars(cost)}, more than --max-cost {cap:g}: train fewer")
+        if cost.most_usd > cap:
+            raise UsageError(
+                f"these trainings may cost {dollars(cost.most_usd)}, more than --max-cost {cap:g}: train fewer\n"
+                f"  about {dollars(cost.about_usd)} is likely, but a budget rests on what they cannot exceed"
+            )
 
     def train(self) -> int:
         """Drive the jobs, write the rows, say what came of them; status 1 where one failed or did not converge."""
@@ -81,15 +96,20 @@ class Finetuning:
                 trained = self._drive(
                     lambda driver: driver.train(self.wanted, again=self._given.again), show=screen.show, say=screen.say
                 )
-            except KeyboardInterrupt:
-                self._say("left: jobs that exist go on; the same command waits for them, with --cancel it ends them")
-                raise
-            finally:
+            except BaseException as stopped:
                 screen.end()
-                # Whatever stopped us: a model that is there is listed.
-                judged = judge_trainings(self._folder.load())
-                if not self._given.no_rows:
-                    self._write_rows(judged)
+                if isinstance(stopped, KeyboardInterrupt):
+                    self._say(
+                        "left: jobs that exist go on; the same command waits for them, with --cancel it ends them"
+                    )
+                # Whatever stopped us: a model that is there is listed, and no trouble with that hides what it was.
+                for problem in self._list_models()[1]:
+                    self._say(str(problem))
+                raise
+            screen.end()
+            judged, problems = self._list_models()
+        if problems:
+            raise problems[0]
         return self._conclude(trained, judged)
 
     def cancel(self) -> int:
@@ -112,13 +132,15 @@ class Finetuning:
                     f"  there are: {', '.join(map(str, sorted(files)))}"
                 )
             files = {size: files[size] for size in given.sizes}
+        repeated = self._set.repetitions
         return plan_trainings(
             self._base,
-            list(files.values()),
+            [replace(file, repetitions=repeated.get(size, 1)) for size, file in files.items()],
             validation=self._validation,
             hyperparameters=self._hyperparameters,
             seeds=given.seeds,
             suffix=given.suffix,
+            own_seeds=given.own_seeds,
         )
 
     @cached_property
@@ -155,19 +177,43 @@ class Finetuning:
         return TrainingFolder(self._given.output or FINETUNES / name)
 
     @cached_property
-    def _cost_usd(self) -> float | None:
+    def _unpaid(self) -> list[Wanted]:
+        """Those whose job does not exist yet, as far as is known here, or is to be created anew."""
+        there = {kept.key: kept for kept in self._kept_here(self._folder.load()) if kept.job is not None}
+        return [
+            one for one in self.wanted if one.key not in there or (self._given.again and there[one.key].is_fruitless)
+        ]
+
+    @cached_property
+    def _cost(self) -> _Cost | None:
+        """What those may cost; None where nobody knows."""
+        if not self._unpaid:
+            return _Cost(0.0, 0.0)
         epochs = self._hyperparameters.epochs
         if epochs is None:
             return None
         price = training_price(PriceBook.load(FIXTURES / "prices.toml"), self._base)
-        tokens = self._set.tokens
-        costs = [training_usd(price, tokens=tokens[one.file.examples], epochs=epochs) for one in self.wanted]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        about = [self._set.tokens[one.file.examples] for one in self._unpaid]
+        # What somebody has counted is no less than it is.
+        most = [max(one.file.most_tokens, tokens) for one, tokens in zip(self._unpaid, about, strict=True)]
+        about_usd = training_usd(price, tokens=sum(about), epochs=epochs)
+        most_usd = training_usd(price, tokens=sum(most), epochs=epochs)
+        return None if about_usd is None or most_usd is None else _Cost(about_usd, most_usd)
 
-    def _explain_cost(self) -> str:
-        if self._hyperparameters.epochs is None:
-            return ": the endpoint chooses the epochs"
-        return ", those that exist already among them" if self._cost_usd is not None else ""
+    def _name_unpaid(self) -> str:
+        new = len(self._unpaid)
+        return "all of them" if new == len(self.wanted) else f"the {new} of them that have no job yet"
+
+    def _tell(self, cost: _Cost | None) -> str:
+        from tunegate.cost import dollars
+
+        if cost is None:
+            return "unknown" + (": the endpoint chooses the epochs" if self._hyperparameters.epochs is None else "")
+        return f"about {dollars(cost.about_usd)} by an estimate, {dollars(cost.most_usd)} at most"
+
+    def _kept_here(self, there: Iterable[Kept]) -> list[Kept]:
+        """Return what is kept of this endpoint: another one's trainings may have the same keys."""
+        return [kept for kept in there if kept.base_url == self._base.endpoint.base_url]
 
     def _drive(
         self,
@@ -192,16 +238,29 @@ class Finetuning:
         endpoint = self._base.endpoint
         return FineTuningClient(endpoint.base_url, api_key=key_of(endpoint), timeout_s=endpoint.limits.timeout_s)
 
-    def _write_rows(self, judged: dict[str, Convergence]) -> None:
-        from tunegate.cases.marking import add_rows
-
+    def _list_models(self) -> tuple[dict[str, Convergence], list[TunegateError]]:
+        """Write the rows that can be written; return what the losses say, and what could not be read or written."""
+        readable, unread = self._folder.load_readable()
+        there = self._kept_here(readable)
+        judged = judge_trainings(there)
+        problems: list[TunegateError] = [*unread]
+        if self._given.no_rows:
+            return judged, problems
         mine = {one.key for one in self.wanted}
         # Another replicate may have changed what is said of its sisters, which are judged beside it.
-        there = self._folder.load()
-        groups = {kept.all_but_seed for kept in there if kept.key in mine}
-        kept = [kept for kept in there if kept.all_but_seed in groups]
+        groups = dict.fromkeys(kept.all_but_seed for kept in there if kept.key in mine)
+        for group in groups:
+            try:
+                self._write_rows([kept for kept in there if kept.all_but_seed == group], judged)
+            except TunegateError as problem:
+                problems.append(problem)
+        return judged, problems
+
+    def _write_rows(self, trainings: Sequence[Kept], judged: Mapping[str, Convergence]) -> None:
+        from tunegate.cases.marking import add_rows
+
         # Read again: a person may have edited it while the trainings went on.
-        edited = add_rows(MATRIX, make_rows(kept, convergences=judged, matrix=Matrix.load(MATRIX)))
+        edited = add_rows(MATRIX, make_rows(trainings, convergences=judged, matrix=Matrix.load(MATRIX)))
         if edited.added:
             self._say(f"added to {MATRIX}: {', '.join(edited.added)}")
         if edited.changed:

@@ -10,7 +10,7 @@ from tunegate.stats import Convergence, judge_convergence
 
 
 def judge_trainings(trainings: Iterable[Kept]) -> dict[str, Convergence]:
-    """Return what the loss curve of each training that succeeded says, by its key.
+    """Return what the loss curve of each training that succeeded at one endpoint says, by its key.
 
     Each is held against those that differ from it by their seed alone, see `judge_convergence`.
     """
@@ -20,6 +20,11 @@ def judge_trainings(trainings: Iterable[Kept]) -> dict[str, Convergence]:
             groups[kept.all_but_seed].append(kept)
     found: dict[str, Convergence] = {}
     for sisters in groups.values():
-        for convergence in judge_convergence({kept.key: kept.losses for kept in sisters}):
+        judged = judge_convergence(
+            {kept.key: kept.losses for kept in sisters},
+            valid_losses={kept.key: kept.valid_losses for kept in sisters},
+            epochs=sisters[0].epochs,
+        )
+        for convergence in judged:
             found[convergence.replicate] = convergence
     return found

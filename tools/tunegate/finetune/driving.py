@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 
 from tunegate.errors import WireError
-from tunegate.finetune.finding import find_jobs
+from tunegate.finetune.finding import Sought, find_jobs
 from tunegate.finetune.folder import GONE, Kept, TrainingFolder
 from tunegate.finetune.planning import TrainingFile, Wanted
 from tunegate.finetune.watching import Watcher
@@ -19,6 +19,26 @@ from tunegate.wire.patience import MOST_PAUSES, Patience, grow_pauses, may_help_
 
 _LISTED_AFTER_S = 5.0
 """A job that was just created may be missing from the endpoint's list for a moment."""
+COMPLAINTS_APART_S = 60.0
+
+
+class Complaints:
+    """Says that an endpoint is no use just now: at once, and then no more than once in `COMPLAINTS_APART_S`.
+
+    `clock` returns seconds.
+    """
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float]) -> None:
+        self._say = say
+        self._clock = clock
+        self._said_at: float | None = None
+
+    def tell(self, problem: str) -> None:
+        """Hear of a question that was in vain and will be asked again."""
+        now = self._clock()
+        if self._said_at is None or not 0 <= now - self._said_at < COMPLAINTS_APART_S:
+            self._said_at = now
+            self._say(problem)
 
 
 class Driver:
@@ -53,8 +73,13 @@ class Driver:
         self._sleep = sleep
         self._clock = clock
         self._patience = Patience(sleep)
-        self._watcher = Watcher(client, patience=self._patience, say=say)
+        self._complaints = Complaints(say, clock=clock)
+        self._watcher = Watcher(client, patience=self._patience, say=say, complain=self._complaints.tell)
         self._trainings: dict[str, Kept] = {}
+        self._models: dict[str, str] = {}
+        """That each training begins with, by its key, as the endpoint knows it."""
+        self._others: set[str] = set()
+        """Ids of the jobs that are kept of other trainings at this endpoint."""
 
     async def train(self, wanted: Sequence[Wanted], *, again: bool = False) -> list[Kept]:
         """Create the jobs that do not exist yet, wait until all are over, and return what came of them, in that order.
@@ -99,24 +124,30 @@ class Driver:
 
     async def _end(self, id_: str) -> JobState:
         """Cancel a job, which may have ended by itself since it was last heard of."""
-        job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._say)
+        job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._complaints.tell)
         if job.is_over:
             return job
         try:
             return await self._client.cancel(id_)
         except WireError:
-            job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._say)
+            job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._complaints.tell)
             if job.is_over:
                 return job
             raise
 
     async def _take_up(self, wanted: Sequence[Wanted], *, again: bool) -> None:
         """Find what exists already of each training."""
-        known = {kept.key: kept for kept in self._folder.load()}
+        there = self._folder.load()
+        known = {(kept.key, kept.base_url): kept for kept in there}
+        self._models = {one.key: one.base.model for one in wanted}
+        urls = {one.base.endpoint.base_url for one in wanted}
+        self._others = {
+            kept.job for kept in there if kept.job and kept.base_url in urls and kept.key not in self._models
+        }
         for one in wanted:
-            kept = known.get(one.key)
             # A job of another endpoint is none here.
-            if kept is None or kept.base_url != one.base.endpoint.base_url or (again and kept.is_fruitless):
+            kept = known.get((one.key, one.base.endpoint.base_url))
+            if kept is None or (again and kept.is_fruitless):
                 kept = Kept.of(one)
             self._trainings[one.key] = replace(kept, base=one.base.name, set=one.file.set, label=one.label)
         homeless = [kept for kept in self._trainings.values() if kept.job is None]
@@ -128,14 +159,16 @@ class Driver:
         """Return the jobs of trainings that have none as far as is known, by their keys."""
         if not homeless:
             return {}
-        found = await self._patience.ask(
-            lambda: find_jobs(self._client, homeless, takes_fruitless=not again), told=self._say
-        )
+        sought = [Sought(kept, self._models[kept.key]) for kept in homeless]
+        taken = self._others | {kept.job for kept in self._trainings.values() if kept.job is not None}
+
+        async def look() -> dict[str, JobState]:
+            return await find_jobs(self._client, sought, taken=taken, takes_fruitless=not again)
+
+        found = await self._patience.ask(look, told=self._complaints.tell)
         if any(kept.asked_at is not None and kept.key not in found for kept in homeless):
             await self._sleep(_LISTED_AFTER_S)
-            found = await self._patience.ask(
-                lambda: find_jobs(self._client, homeless, takes_fruitless=not again), told=self._say
-            )
+            found = await self._patience.ask(look, told=self._complaints.tell)
         return found
 
     async def _upload(self, wanted: Sequence[Wanted]) -> dict[str, str]:
@@ -155,10 +188,10 @@ class Driver:
         async def send(file: TrainingFile) -> str:
             return (await self._client.upload(file.content, name=file.upload_name)).id
 
-        there = await self._patience.ask(look, told=self._say)
+        there = await self._patience.ask(look, told=self._complaints.tell)
         for name, file in needed.items():
             if name not in there:
-                there[name] = await self._patience.ask(partial(send, file), told=self._say)
+                there[name] = await self._patience.ask(partial(send, file), told=self._complaints.tell)
         return there
 
     async def _create(self, one: Wanted, files: dict[str, str]) -> bool:
@@ -185,7 +218,7 @@ class Driver:
                 pause_s = next(pauses, None)
                 if pause_s is None or not may_help_again(problem):
                     raise
-                self._say(str(problem))
+                self._complaints.tell(str(problem))
             await self._sleep(pause_s)
             # The reply may have been lost, and not the request.
             found = await self._find([self._trainings[one.key]], again=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,8 @@ class Kept:
     total_steps: int | None = None
     steps: tuple[TrainingStep, ...] = ()
     checkpoints: tuple[CheckpointState, ...] = ()
+    repetitions: int = 1
+    """How often each example stands in the training file."""
     is_complete: bool = False
     """Whether its loss curve and checkpoints were read to the end, or are not to be had."""
 
@@ -72,6 +75,7 @@ class Kept:
             sha256=wanted.file.sha256,
             validation_sha256=wanted.validation.sha256 if wanted.validation else None,
             hyperparameters=wanted.hyperparameters.sent,
+            repetitions=wanted.file.repetitions,
         )
 
     @property
@@ -88,6 +92,22 @@ class Kept:
     def losses(self) -> list[float]:
         """Training losses in the order of their steps."""
         return [step.train_loss for step in self.steps if step.train_loss is not None]
+
+    @property
+    def valid_losses(self) -> dict[int, float]:
+        """Validation losses by their steps: over the whole file where a checkpoint tells, else as the steps say."""
+        whole = {
+            checkpoint.step: checkpoint.metrics["full_valid_loss"]
+            for checkpoint in self.checkpoints
+            if "full_valid_loss" in checkpoint.metrics
+        }
+        return whole or {step.step: step.valid_loss for step in self.steps if step.valid_loss is not None}
+
+    @property
+    def epochs(self) -> int | None:
+        """How often the file was gone through; None where nobody said."""
+        epochs = self.hyperparameters.get("n_epochs")
+        return epochs if isinstance(epochs, int) and not isinstance(epochs, bool) and epochs > 0 else None
 
     @property
     def all_but_seed(self) -> tuple[object, ...]:
@@ -120,10 +140,10 @@ class Kept:
 
 @dataclass
 class TrainingFolder:
-    """Holds a file for each training."""
+    """Holds a file for each training at each endpoint."""
 
     path: Path
-    _known: dict[str, Kept] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[Path, Kept] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -147,8 +167,20 @@ class TrainingFolder:
         Raises:
             RunError: a file cannot be read.
         """
-        found = [_read(path) for path in sorted(self.path.glob("n*-s*-????????.json"))]
-        return sorted(found, key=lambda kept: (kept.examples, kept.seed, kept.key))
+        found, problems = self.load_readable()
+        if problems:
+            raise problems[0]
+        return found
+
+    def load_readable(self) -> tuple[list[Kept], list[RunError]]:
+        """Return every training that can be read, by size and seed, and why others cannot."""
+        found, problems = [], []
+        for path in sorted(self.path.glob("n*-s*-????????*.json")):
+            try:
+                found.append(_read(path))
+            except RunError as problem:
+                problems.append(problem)
+        return sorted(found, key=lambda kept: (kept.examples, kept.seed, kept.key)), problems
 
     def keep(self, kept: Kept) -> None:
         """Write a training as it stands; when this returns, it outlives a crash of the machine.
@@ -156,9 +188,9 @@ class TrainingFolder:
         Raises:
             RunError: it cannot be written.
         """
-        if self._known.get(kept.key) == kept:
+        path = self._path_of(kept)
+        if self._known.get(path) == kept:
             return
-        path = self.path / f"{kept.label}-{kept.key[:8]}.json"
         draft = path.with_name(f".{path.name}.draft")
         try:
             with draft.open("w", encoding="ascii") as file:
@@ -169,12 +201,23 @@ class TrainingFolder:
             sync_folder(self.path)
         except OSError as problem:
             raise RunError(f"cannot write {show_path(path)}: {problem.strerror}") from problem
-        self._known[kept.key] = kept
+        self._known[path] = kept
+
+    def _path_of(self, kept: Kept) -> Path:
+        """Return where a training is kept: where its label and key say, unless that is the same one elsewhere."""
+        path = self.path / f"{kept.label}-{kept.key[:8]}.json"
+        first = self._known.get(path) or (_read(path) if path.exists() else kept)
+        if first.base_url == kept.base_url:
+            return path
+        return path.with_stem(f"{path.stem}-{hashlib.sha256(kept.base_url.encode()).hexdigest()[:8]}")
 
 
 def _render(kept: Kept) -> str:
     """Return JSON that git can compare: a line for each field, and for each step."""
     plain = {"format": FORMAT, **asdict(kept)}
+    if kept.repetitions == 1:
+        # As earlier versions wrote it, and read it.
+        del plain["repetitions"]
     lists = {name: plain.pop(name) for name in ("steps", "checkpoints")}
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in plain.items()]
     for name, rows in lists.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tunegate.cases import Model
+from tunegate.cost import MESSAGE_TOKENS, REQUEST_TOKENS
 from tunegate.errors import RunError, UsageError
 from tunegate.exchanges import canonical_json
 
@@ -17,6 +19,7 @@ KEY = "tunegate"
 """Name of the key in a job's metadata."""
 LONGEST_SUFFIX = 40
 """Of a model's name, which OpenAI limits to 64; some providers take fewer."""
+SEEDS_OF_A_SIZE = 1000
 _SUFFIX = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 
 
@@ -47,6 +50,8 @@ class TrainingFile:
     set: str
     """Name of the training set that it is of."""
     examples: int
+    repetitions: int = 1
+    """How often each example stands in it."""
 
     @cached_property
     def content(self) -> bytes:
@@ -65,6 +70,23 @@ class TrainingFile:
         """Of its bytes, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @cached_property
+    def most_tokens(self) -> int:
+        """Tokens that one epoch cannot exceed, by any tokenizer that makes a byte of text a token at most.
+
+        The JSON of a chat is no shorter than its text; what a template adds to it is covered by `MESSAGE_TOKENS` and
+        `REQUEST_TOKENS`, as in `upper_bound_usd`.
+
+        Raises:
+            RunError: it cannot be read, or a line of it is no chat.
+        """
+        lines = [line for line in self.content.split(b"\n") if line.strip()]
+        try:
+            messages = sum(len(json.loads(line)["messages"]) for line in lines)
+        except (ValueError, TypeError, LookupError) as problem:
+            raise RunError(f"{self.path}: wanted chat JSONL, an example a line: {problem!r}") from problem
+        return sum(map(len, lines)) + messages * MESSAGE_TOKENS + len(lines) * REQUEST_TOKENS
+
     @property
     def upload_name(self) -> str:
         """What it is called at an endpoint: the same bytes have the same name, so they are uploaded once."""
@@ -81,6 +103,8 @@ class Wanted:
     hyperparameters: Hyperparameters
     seed: int
     suffix: str
+    replicate: int | None = None
+    """What it is numbered by among its size; None is its seed."""
 
     @cached_property
     def key(self) -> str:
@@ -98,7 +122,7 @@ class Wanted:
     @property
     def label(self) -> str:
         """What it is called here, such as `n100-s2`."""
-        return f"n{self.file.examples}-s{self.seed}"
+        return f"n{self.file.examples}-s{self.seed if self.replicate is None else self.replicate}"
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -114,10 +138,12 @@ def plan_trainings(
     hyperparameters: Hyperparameters,
     seeds: Sequence[int],
     suffix: str | None = None,
+    own_seeds: bool = False,
 ) -> list[Wanted]:
     """Return every file with every seed, the smallest files first.
 
-    `suffix` stands before size and seed in the names of the models; without one they stand alone.
+    `suffix` stands before size and seed in the names of the models; without one they stand alone. With `own_seeds` the
+    seeds number the replicates of each size, and what is sent is `seed_of` size and replicate.
 
     Raises:
         UsageError: nothing is wanted, or a name cannot be part of a model's.
@@ -133,5 +159,22 @@ def plan_trainings(
                     f"{name!r} cannot be part of a model's name: wanted small letters, digits and -, "
                     f"{LONGEST_SUFFIX} at most"
                 )
-            wanted.append(Wanted(base, file, validation, hyperparameters, seed, name))
+            sent = seed_of(file.examples, replicate=seed) if own_seeds else seed
+            replicate = seed if own_seeds else None
+            wanted.append(Wanted(base, file, validation, hyperparameters, sent, name, replicate))
     return wanted
+
+
+def seed_of(examples: int, *, replicate: int) -> int:
+    """Return a seed that no other size has: 100002 for the second replicate of 100 examples.
+
+    Raises:
+        UsageError: the replicate has more than three digits, or the seed more than 31 bits.
+    """
+    seed = examples * SEEDS_OF_A_SIZE + replicate
+    if replicate >= SEEDS_OF_A_SIZE or seed >= 2**31:
+        raise UsageError(
+            f"no seed of its own for replicate {replicate} of {examples} examples: wanted replicates below "
+            f"{SEEDS_OF_A_SIZE}, and no more than {2**31 // SEEDS_OF_A_SIZE:,} examples"
+        )
+    return seed

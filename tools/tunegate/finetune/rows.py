@@ -51,6 +51,7 @@ def _training_of(kept: Kept, convergence: Convergence) -> Training:
         epochs=_whole(took.get("n_epochs")),
         batch_size=_whole(took.get("batch_size")),
         learning_rate_multiplier=_number(took.get("learning_rate_multiplier")),
+        repetitions=kept.repetitions if kept.repetitions > 1 else None,
         tokens=kept.trained_tokens,
         first_loss=_rounded(convergence.first_loss),
         final_loss=_rounded(convergence.final_loss),

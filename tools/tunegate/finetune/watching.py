@@ -19,8 +19,16 @@ T = TypeVar("T")
 class Watcher:
     """Looks at jobs; what an endpoint has no such thing of is told once, and done without."""
 
-    def __init__(self, client: FineTuningClient, *, patience: Patience, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: FineTuningClient,
+        *,
+        patience: Patience,
+        say: Callable[[str], None],
+        complain: Callable[[str], None],
+    ) -> None:
         self._client = client
+        self._complain = complain
         self._patience = patience
         self._say = say
         self._seen: dict[str, str] = {}
@@ -33,7 +41,7 @@ class Watcher:
         Raises:
             WireError: the endpoint does not know the job, or did not reply for too long.
         """
-        job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._say)
+        job = await self._patience.ask(lambda: self._client.retrieve(id_), told=self._complain)
         # Events after the job: whatever it has come to by then, they tell.
         now = (await self._with_events(kept, id_)).with_job(job)
         return await self._with_results(now, job) if job.status == "succeeded" else now
@@ -78,7 +86,7 @@ class Watcher:
             WireError: it did not reply for too long.
         """
         try:
-            return await self._patience.ask(ask, told=self._say)
+            return await self._patience.ask(ask, told=self._complain)
         except WireError as problem:
             if may_help_again(problem):
                 raise
