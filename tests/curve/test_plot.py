@@ -10,7 +10,7 @@ import pytest
 from tunegate.curve import Inquiry, Survey, survey_runs
 from tunegate.errors import UsageError
 
-from .made_studies import Made, failed, records_of, rising, write_run
+from .made_studies import RECIPE, Made, failed, records_of, rising, write_run
 
 pytest.importorskip("matplotlib")
 
@@ -55,6 +55,17 @@ def test_the_picture_says_what_it_shows(surveyed: Survey) -> None:
     assert any(one.startswith("60 cases · 3 epochs") and one.endswith("run a of 28 November 2026") for one in told)
     assert {"schema", "answers", "80 %", "did not converge", "farther than was tried", "0", "500", "1,000"} <= {*told}
     assert any(one.endswith("examples") and one[0].isdigit() for one in told)
+
+
+def test_a_training_that_diverged_by_another_recipe_is_a_cross_in_the_same_panel(tmp_path: Path) -> None:
+    """Two of them make no panel of their own."""
+    models = rising(sizes=((0, None), (10, 1), (50, 1)))
+    hot = {**RECIPE, "learning_rate_multiplier": 100.0, "not_converged": "no fall"}
+    models += [Made(f"hot{n}", n, 1, training=hot) for n in (10, 50)]
+    folder = write_run(tmp_path, "a", models, records_of(models, cases=20))
+    told = comments_of(draw_survey(survey_runs([folder], Inquiry(), price_of=lambda _: None), suffix=".svg"))
+    assert told.count("did not converge") == 1
+    assert told.count("format: schema and answers of base") == 1
 
 
 def test_too_few_points_are_drawn_without_a_curve(tmp_path: Path) -> None:

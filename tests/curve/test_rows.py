@@ -52,6 +52,7 @@ def test_two_trainings_by_one_recipe_make_a_study() -> None:
     assert not has_study({"matrix": [base.row, one.row]})
     assert not has_study({"matrix": [base.row, one.row, replace(one, name="b", base="other").row]})
     assert not has_study({"matrix": [base.row, one.row, Made("b", 20, training={**RECIPE, "epochs": 1}).row]})
+    assert not has_study({"matrix": [base.row, one.row, Made("b", 20, training={**RECIPE, "not_converged": "no"}).row]})
 
 
 def test_recipes_are_told_as_far_as_they_are_known() -> None:

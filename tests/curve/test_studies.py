@@ -91,6 +91,34 @@ def test_trainings_that_did_not_converge_stand_apart() -> None:
     assert (study.warnings, study.notes) == ((), (SEEDS,))
 
 
+def test_trainings_that_diverged_stand_with_those_that_did_not() -> None:
+    """Whatever their recipe they make no table of their own: they are with the most trainings of their base."""
+    models = rising(sizes=((0, None), (10, 1), (20, 1), (50, 1)))
+    hot = [Made(f"hot{n}", n, 1, training={**HOT, "not_converged": "no fall"}) for n in (20, 50)]
+    few = [Made(f"few{n}", n, 1, training={**RECIPE, "epochs": 1}) for n in (10, 20)]
+    for diverged in (hot[:1], hot):
+        found = grouped([*few, *models, *diverged])
+        assert [[row.name for row in study.failed] for study in found.studies] == [[], [made.name for made in diverged]]
+        assert found.left_out == ()
+    # One that converged by that recipe is alone in it.
+    found = grouped([*models, *hot, Made("warm", 10, 1, training=HOT)])
+    assert [[row.name for row in study.failed] for study in found.studies] == [["hot20", "hot50"]]
+    assert reasons(found) == {
+        "warm": "the only training of base with 3 epochs, batch size 1, learning rate multiplier 50"
+    }
+
+
+def test_a_training_that_diverged_without_company_says_so() -> None:
+    """Its reason is not lost where its base has no curve, nor where nothing of it was scored."""
+    lone = Made("lone", 20, 1, training={**HOT, "not_converged": "no fall"})
+    told = reasons(grouped([Made("base"), lone]))["lone"]
+    assert told.startswith("the only training of base with 3 epochs")
+    assert told.endswith("and it did not converge: no fall")
+    models = [*rising(sizes=((0, None), (10, 1), (20, 1))), lone]
+    silent = [record for record in records_of(models, cases=4) if record.cell.model != "lone"]
+    assert reasons(grouped(models, silent)) == {"lone": "did not converge (no fall), and none of its cases was scored"}
+
+
 def test_cases_that_one_training_lacks_are_left_out_aloud() -> None:
     """An error is no wrong answer: its case is no case of the curve, and the warning says whose it was."""
     models = rising(sizes=((0, None), (10, 1), (20, 1)))

@@ -19,6 +19,7 @@ from tunegate.stats import CurveShape, Interval, NotEnoughData
 from ..stats.known import known
 from .made_studies import LEVEL, RECIPE, RISE, failed, record_of, records_of, rising, write_run
 
+HOT = {**RECIPE, "learning_rate_multiplier": 100.0, "not_converged": "no fall"}
 THREE = rising(sizes=((0, None), (10, 1), (20, 1)))
 
 
@@ -47,8 +48,8 @@ def test_the_truth_of_a_simulated_study_is_recovered(tmp_path: Path) -> None:
     assert whole.low <= RISE.at(500) - RISE.at(0) <= whole.high
     after = known(answers.whole_gain)
     assert after.low <= LEVEL.at(500) - LEVEL.at(0) <= after.high
-    further = known(answers.next_gain)
-    assert further.low <= LEVEL.at(1000) - LEVEL.at(500) <= further.high
+    assert isinstance(answers.next_gain, NotEnoughData)
+    assert answers.next_gain.reason.startswith("the share was not seen to move up to 500 examples")
     assert found.is_fitted
 
 
@@ -158,8 +159,83 @@ def test_too_few_sizes_make_a_table_and_no_curve(tmp_path: Path) -> None:
     curve = found.answered[0].curves[0]
     assert [size.examples for size in curve.sizes] == [0, 10, 20]
     assert all(isinstance(size.share, Interval) for size in curve.sizes)
-    assert curve.needed == curve.next_gain == curve.whole_gain == curve.curve
+    assert curve.needed == curve.next_gain == curve.curve
     assert isinstance(curve.curve, NotEnoughData)
+    gain = known(curve.whole_gain)
+    assert gain.estimate == known(curve.sizes[2].share).estimate - known(curve.sizes[0].share).estimate
+
+
+def test_where_points_rise_and_fall_there_is_no_curve_and_the_gain_is_measured(tmp_path: Path) -> None:
+    """A study that overfits is answered with what was measured: no curve, no further gain, no needed examples."""
+    shares = {10: 0.6, 20: 0.9, 50: 0.97, 100: 0.97, 200: 0.86, 500: 0.7}
+    models = [replace(model, schema=shares.get(model.examples or 0, 0.02)) for model in rising()]
+    found = survey(write_run(tmp_path, "a", models), counter=None)
+    curve = found.answered[0].curves[0]
+    assert not found.is_fitted
+    assert isinstance(curve.curve, NotEnoughData)
+    assert curve.curve.reason.startswith("the points do not follow a rising curve: ")
+    assert curve.needed == curve.next_gain == curve.curve
+    gain = known(curve.whole_gain)
+    assert gain.low <= 0.68 <= gain.high < 0.8
+    told = " ".join(" ".join(render_survey(found, tell_usd=str)).split())
+    assert "no curve: the points do not follow a rising curve: 9" in told
+    assert "from the base model to 500 examples: +6" in told or "from the base model to 500 examples: +7" in told
+    assert "the next 500" not in told
+    assert "by the curve" not in told
+
+
+def test_a_gain_too_small_to_measure_is_told_as_a_bound(tmp_path: Path) -> None:
+    """Nothing is printed finer than a tenth of a point: where a rise has come to its end, there is an upper bound."""
+    found = survey(write_run(tmp_path, "a", rising()), counter=None)
+    further = known(found.answered[0].curves[0].next_gain)
+    assert further.low < 0.0005 < further.high
+    told = " ".join(" ".join(render_survey(found, tell_usd=str)).split())
+    assert "to 1,000: less than can be measured with 200 cases: at most +" in told
+    assert "+0.00" not in told
+
+
+def test_the_part_of_trainings_has_an_interval(tmp_path: Path) -> None:
+    """Three trainings tell little of how much they differ: the part stands with limits, which hold the truth."""
+    sizes = [(0, None), *((n, seed) for n in (10, 20, 50, 100) for seed in (1, 2, 3))]
+    models = rising(schema=CurveShape(0.3, 0.7, 20, 1), sizes=sizes, spread=0.07, seed=4)
+    found = survey(write_run(tmp_path, "a", models), counter=None)
+    parts = [known(size.training_part) for size in found.answered[0].curves[0].sizes if size.examples]
+    # p (1 - p) (2 x 0.07)^2 beside p (1 - p) / 200: 80 %.
+    assert all(part.low <= 0.8 <= part.high for part in parts)
+    assert all(part.low <= part.estimate <= part.high for part in parts)
+    assert max(part.high - part.low for part in parts) > 0.5
+    told = " ".join(" ".join(render_survey(found, tell_usd=str)).split())
+    assert f"{100 * parts[0].estimate:.0f} % ({100 * parts[0].low:.0f} - {100 * parts[0].high:.0f})" in told
+    assert "repeat: nothing was asked twice, so what repeats differ by is in training x case" in told
+    assert "points at 50 % (" in told
+
+
+def test_without_two_trainings_of_a_size_their_spread_is_not_known(tmp_path: Path) -> None:
+    """What points lie off the curve is not booked as a difference between trainings."""
+    models = rising(sizes=((0, None), *((n, 1) for n in (10, 20, 50, 100, 200, 500))))
+    told = " ".join(
+        " ".join(render_survey(survey(write_run(tmp_path, "a", models), counter=None), tell_usd=str)).split()
+    )
+    assert "trainings of one size differ with a standard deviation that is not known: no size has two trainings" in told
+
+
+def test_a_training_that_diverged_by_another_recipe_stands_beside_the_study(tmp_path: Path) -> None:
+    """It is listed with its size, score, reason and recipe, and the study's price and points are those without it."""
+    models = rising()
+    hot = [replace(failed(models[n], reason="no fall"), training={**HOT, "tokens": 10**9}) for n in (1, 4)]
+    found = survey(write_run(tmp_path, "a", [*models, *hot], records_of([*models, *hot], cases=60)), counter=None)
+    (one,) = found.answered
+    assert [score.row.name for score in one.curves[0].failed] == [model.name for model in hot]
+    assert one.next_training.tokens_per_example == 960
+    told = " ".join(" ".join(render_survey(found, tell_usd=str)).split())
+    assert "left out of every number above, for they did not converge 10 ft:n10-s1-failed: schema " in told
+    assert (
+        "did not converge: no fall; trained with 3 epochs, batch size 1, learning rate multiplier 100 20 ft:n20-s1"
+        in told
+    )
+    assert found.left_out == ()
+    (metric,) = plain_of(found)["curves"][0]["metrics"].values()
+    assert [one["learning_rate_multiplier"] for one in metric["not_converged"]] == [100.0, 100.0]
 
 
 def test_where_no_training_converged_they_are_listed(tmp_path: Path) -> None:
@@ -217,6 +293,8 @@ def test_the_newest_run_with_a_study_is_taken(tmp_path: Path) -> None:
     for day, name in ((1, "old"), (3, "new"), (2, "between")):
         write_run(tmp_path, name, models, records, header={"started_at": f"2026-11-0{day}T00:00:00+00:00"})
     later = {"started_at": "2026-11-09T00:00:00+00:00"}
+    hot = [replace(failed(model), training=HOT) for model in models[1:]]
+    write_run(tmp_path, "diverged", [models[0], *hot], records_of([models[0], *hot], cases=2), header=later)
     write_run(tmp_path, "one-model", models[:1], records[:2], header=later)
     write_run(tmp_path, "gated", models[:2], records[:4], header=later)
     tone = [record_of("c", {"polite": [True]}, model=model.name, eval_name="tone") for model in models]

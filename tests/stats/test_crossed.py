@@ -32,19 +32,23 @@ def drawn(
         (0.9, 3, 0.02, 0.5, 1),
         (0.25, 5, 0.01, 0.8, 4),
         (0.98, 5, 0.0, 0.8, 1),
+        (0.5, 2, 0.0, 0.5, 1),
+        (0.9, 2, 0.02, 0.5, 1),
+        (0.9, 2, 0.05, 0.5, 1),
+        (0.9, 3, 0.05, 0.5, 1),
     ],
 )
 def test_intervals_cover_what_further_trainings_have(
     share: float, trainings: int, spread: float, alike: float, batch: int
 ) -> None:
-    """Of 300 simulated sets of trainings, intervals of 95 % hold the recipe's share in at least 91 %."""
+    """Of 300 simulated sets of trainings, intervals of 95 % hold the recipe's share in at least 93 %."""
     dice = np.random.default_rng(1)
     held = 0
     for _ in range(300):
         made = drawn(dice, share, trainings=trainings, spread=spread, alike=alike, batch=batch)
         found = known(crossed_share(made))
         held += found.low <= share <= found.high
-    assert held >= 0.91 * 300
+    assert held >= 0.93 * 300
 
 
 def test_trainings_that_differ_widen_the_interval() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate.cli.plan import count_of, part_of_one
-from tunegate.cli.table import find_run
+from tunegate.cli.runs import find_run
 
 if TYPE_CHECKING:
     from tunegate.cases import PriceBook
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REPORTS = Path("reports")
 FIXTURES = Path("fixtures")
 TOO_FEW = 1
-"""No curve could be fitted to what the runs hold."""
+"""No curve could be fitted to what the runs hold, for there is too little of it or it follows none."""
 _COUNTER = "answers"
 _NO_COUNTER = "none"
 
@@ -53,7 +53,7 @@ def add_command(commands: Any) -> None:
 
 
 def curve(arguments: argparse.Namespace) -> int:
-    """Print tables and answers, and draw them; status 1 where there are too few points for any curve."""
+    """Print tables and answers, and draw them; status 1 where there is no curve of the metric."""
     from tunegate.cost import dollars
     from tunegate.curve import Inquiry, newest_run, plain_of, render_survey, survey_runs
 

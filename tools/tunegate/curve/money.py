@@ -45,7 +45,7 @@ def price_training(study: Study, *, further: int, price: Price | None) -> NextTr
 
 
 def _tokens_per_example(study: Study) -> tuple[float | NotEnoughData, str]:
-    trained = [row for row in (*study.rows, *study.failed) if row.examples]
+    trained = [row for row in (*study.rows, *study.failed) if row.examples and row.recipe == study.recipe]
     counted = [
         (row.training.tokens, row.examples) for row in trained if row.training and row.training.tokens and row.examples
     ]

@@ -56,18 +56,18 @@ def draw_panel(axes: Axes, one: Answered, inquiry: Inquiry) -> None:
     study = one.study
     trained = sorted({row.examples for row in (*study.rows, *study.failed) if row.examples})
     scale = _Scale(trained[0])
-    farthest, is_traced = float(trained[-1]), False
+    farthest, is_beyond = float(trained[-1]), False
     for curve, ink in zip(one.curves, _INKS, strict=False):
         trace = trace_curve(curve, study, inquiry)
         if trace:
             _draw_trace(axes, trace, scale, ink=ink, most=study.most_examples)
-            farthest, is_traced = max(farthest, trace[-1][0]), True
+            farthest, is_beyond = max(farthest, trace[-1][0]), is_beyond or trace[-1][0] > study.most_examples
         _draw_trainings(axes, curve, scale, ink=ink)
         _draw_failed(axes, curve, scale, ink=ink)
     _draw_target(axes, one.curves[0], scale, target=inquiry.target)
     if study.failed:
         axes.plot([], [], linestyle="", color=_GREY, label="did not converge", **_CROSS)
-    if is_traced:
+    if is_beyond:
         axes.plot([], [], color=_GREY, linestyle=_EXTRAPOLATED, linewidth=1.8, label="farther than was tried")
     _draw_axes(axes, scale, sizes=study.sizes, others=trained, farthest=farthest)
     axes.legend(

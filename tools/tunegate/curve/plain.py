@@ -70,7 +70,7 @@ def _metric(curve: MetricCurve, study: Study, inquiry: Inquiry) -> dict[str, Any
         "next_gain_share": _found(curve.next_gain),
         "whole_gain_share": _found(curve.whole_gain),
         "sizes": [_size(size, cases=len(study.cases)) for size in curve.sizes],
-        "not_converged": [_score(score) | {"reason": score.row.failure} for score in curve.failed],
+        "not_converged": [_failed(score) for score in curve.failed],
         "trace": [
             {"examples": examples, "share": _found(share)} for examples, share in trace_curve(curve, study, inquiry)
         ],
@@ -86,7 +86,9 @@ def _curve(curve: SaturatingCurve | NotEnoughData) -> dict[str, Any]:
         "end_share": shape.end,
         "half_at_examples": shape.half_at,
         "steepness": shape.steepness,
-        "spread_radians": curve.spread,
+        "rest": shape.rest,
+        "decay": shape.decay,
+        "spread_radians": _found(curve.spread),
         "trainings": curve.trainings,
         "judged": curve.judged,
     }
@@ -112,6 +114,12 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
+def _failed(score: Score) -> dict[str, Any]:
+    epochs, batch_size, rate = score.row.recipe
+    recipe = {"epochs": epochs, "batch_size": batch_size, "learning_rate_multiplier": rate}
+    return _score(score) | recipe | {"reason": score.row.failure}
+
+
 def _variance(size: AtSize, *, cases: int) -> dict[str, Any]:
     parts = size.parts
     if isinstance(parts, NotEnoughData):
@@ -121,6 +129,7 @@ def _variance(size: AtSize, *, cases: int) -> dict[str, Any]:
     return {
         **{f"{name}_squared_share": _found(getattr(parts, name)) for name in PARTS},
         "negative": list(parts.negative),
+        "training_part_of_one_run": _found(size.training_part),
         "parts_of_one_run": asdict(shares) if isinstance(shares, MeanVariance) else {"not_enough_data": shares.reason},
     }
 

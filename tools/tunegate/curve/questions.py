@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tunegate.curve.rows import Row
@@ -70,6 +70,9 @@ class AtSize:
     """Of the curve at this size."""
     parts: VarianceParts | NotEnoughData
     """Where the variance of a reply comes from; only of several trainings."""
+    training_part: Found
+    """Part of the variance of one training's share, in the study's cases, that is the training's. Its limits are those
+    of the variance between trainings, beside which the rest of the variance is taken for known."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class MetricCurve:
     needed: Found
     """Examples from which on the target is reached."""
     whole_gain: Found
-    """Share that the largest training has more than the base model."""
+    """Share that the largest training has more than the base model, as measured: no curve has a say in it."""
     next_gain: Found
     """Share that the further examples buy from the largest training on."""
 
@@ -97,7 +100,7 @@ def ask_metric(study: Study, metric: str, inquiry: Inquiry) -> MetricCurve:
     judged = {row.name: study.judged(row, metric) for row in (*study.rows, *study.failed)}
     points = [CurvePoint(row.examples or 0, row.name, judged[row.name]) for row in study.rows]
     points = [point for point in points if point.judged]
-    curve = fit_curve(points, seed=inquiry.seed)
+    curve = fit_curve(points, seed=inquiry.seed, level=inquiry.level)
     level, most = inquiry.level, study.most_examples
     scores = {
         row.name: Score(row, clustered_share(judged[row.name], level=level)) for row in (*study.rows, *study.failed)
@@ -106,11 +109,6 @@ def ask_metric(study: Study, metric: str, inquiry: Inquiry) -> MetricCurve:
     def ask(question: Callable[[SaturatingCurve], Found]) -> Found:
         return curve if isinstance(curve, NotEnoughData) else question(curve)
 
-    whole_gain: Found = NotEnoughData(
-        "of the base model nothing was judged" if 0 in study.sizes else "the base model was not asked"
-    )
-    if isinstance(curve, NotEnoughData) or not curve.fewest_examples:
-        whole_gain = ask(lambda fitted: fitted.gain_of_next(most, at=0, level=level))
     sizes = []
     for examples in study.sizes:
         rows = [row for row in study.rows if (row.examples or 0) == examples]
@@ -121,7 +119,8 @@ def ask_metric(study: Study, metric: str, inquiry: Inquiry) -> MetricCurve:
                 tuple(scores[row.name] for row in rows),
                 share=crossed_share(of_rows, level=level),
                 fitted=curve if isinstance(curve, NotEnoughData) else curve.value_at(examples, level=level),
-                parts=_parts(study, rows, metric, inquiry=inquiry),
+                parts=(parts := _parts(study, rows, metric, inquiry=inquiry)),
+                training_part=_training_part(parts, cases=len(study.cases)),
             )
         )
     return MetricCurve(
@@ -130,9 +129,33 @@ def ask_metric(study: Study, metric: str, inquiry: Inquiry) -> MetricCurve:
         tuple(sizes),
         failed=tuple(scores[row.name] for row in study.failed),
         needed=ask(lambda fitted: fitted.examples_for(inquiry.target, level=level)),
-        whole_gain=whole_gain,
+        whole_gain=_gain_of_all(sizes),
         next_gain=ask(lambda fitted: fitted.gain_of_next(inquiry.further, at=most, level=level)),
     )
+
+
+def _gain_of_all(sizes: Sequence[AtSize]) -> Found:
+    """Return the difference between the largest size and the base model, from the intervals of the two.
+
+    Square-and-add: Newcombe (1998), "Interval Estimation for the Difference Between Independent Proportions",
+    Statistics in Medicine 17:873-890, method 10; for any two intervals Zou and Donner (2008), Statistics in Medicine
+    27:1693-1702.
+    Cases that are hard for both make the difference better known than it says.
+    """
+    if not sizes or sizes[0].examples:
+        return NotEnoughData("the base model was not asked")
+    if len(sizes) < 2:
+        return NotEnoughData("no training converged")
+    base, largest = sizes[0].share, sizes[-1].share
+    if isinstance(base, NotEnoughData):
+        return NotEnoughData("of the base model nothing was judged")
+    if isinstance(largest, NotEnoughData):
+        return NotEnoughData("of the largest training nothing was judged")
+    gain = largest.estimate - base.estimate
+    down = math.hypot(largest.estimate - largest.low, base.high - base.estimate)
+    up = math.hypot(largest.high - largest.estimate, base.estimate - base.low)
+    low, high = max(gain - down, -1.0), min(gain + up, 1.0)
+    return Interval(gain, low, high, largest.level, base.n + largest.n, clusters=largest.clusters)
 
 
 def trace_curve(curve: MetricCurve, study: Study, inquiry: Inquiry) -> list[tuple[float, Interval]]:
@@ -164,3 +187,18 @@ def _parts(study: Study, rows: list[Row], metric: str, *, inquiry: Inquiry) -> V
         for case, value in study.tallies[row.name].replies(metric, study.cases)
     ]
     return split_variance(measured, seed=inquiry.seed, level=inquiry.level)
+
+
+def _training_part(parts: VarianceParts | NotEnoughData, *, cases: int) -> Found:
+    if isinstance(parts, NotEnoughData):
+        return parts
+    mean, training = parts.of_mean(cases=cases), parts.training
+    if isinstance(mean, NotEnoughData):
+        return mean
+    if isinstance(training, NotEnoughData):
+        return training
+    rest = mean.total - mean.training
+    if not rest > 0:
+        return NotEnoughData("trainings are all the variance that was seen")
+    low, estimate, high = (part / (part + rest) for part in (training.low, training.estimate, training.high))
+    return Interval(estimate, low, high, training.level, training.n, clusters=training.clusters)

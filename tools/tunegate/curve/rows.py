@@ -83,8 +83,15 @@ def why_no_point(row: Row) -> str | None:
 
 
 def has_study(header: Mapping[str, Any]) -> bool:
-    """Say whether a run has two trainings of one base by one recipe: a base model and one fine-tune make no curve."""
-    trained = Counter((row.base, row.recipe) for row in read_rows(header) if row.examples and why_no_point(row) is None)
+    """Say whether a run has two trainings of one base by one recipe: a base model and one fine-tune make no curve.
+
+    A training that did not converge is none of them.
+    """
+    trained = Counter(
+        (row.base, row.recipe)
+        for row in read_rows(header)
+        if row.examples and row.failure is None and why_no_point(row) is None
+    )
     return any(trainings > 1 for trainings in trained.values())
 
 

@@ -28,7 +28,7 @@ class Study:
     rows: tuple[Row, ...]
     """The base model and the trainings that are fitted, by size."""
     failed: tuple[Row, ...]
-    """Trainings that did not converge: shown, and in no fit."""
+    """Trainings of the base that did not converge, by whatever recipe: shown, and in no fit."""
     cases: tuple[str, ...]
     """Those that all of `rows` have a score for, by name."""
     warnings: tuple[str, ...]
@@ -63,7 +63,8 @@ class Grouped:
 def group_rows(rows: Iterable[Row], tallies: Mapping[str, Tally]) -> Grouped:
     """Group rows by base and recipe; the untrained row belongs to every recipe of its base.
 
-    A training that is alone in its recipe makes no curve, nor does a base model without trainings.
+    A training that is alone in its recipe makes no curve, nor does a base model without trainings. Those that did not
+    converge make none either: they stand beside those of their recipe, or else beside the most that their base has.
     """
     left_out: list[LeftOut] = []
     untrained: dict[str, list[Row]] = {}
@@ -72,20 +73,22 @@ def group_rows(rows: Iterable[Row], tallies: Mapping[str, Tally]) -> Grouped:
         reason = why_no_point(row)
         if reason is None and (row.name not in tallies or not tallies[row.name].cells):
             reason = "none of its cases was scored"
+            reason = f"did not converge ({row.failure}), and {reason}" if row.failure else reason
         if reason is not None or row.base is None:
             left_out.append(LeftOut(row.name, reason or ""))
         elif row.examples:
             trained.setdefault((row.base, row.recipe), []).append(row)
         else:
             untrained.setdefault(row.base, []).append(row)
-    studies = []
-    for (base, recipe), group in trained.items():
-        if len(group) == 1:
-            left_out.append(LeftOut(group[0].name, f"the only training of {base} with {_named(recipe)}"))
-            continue
-        kept, twins = _without_twins(group)
+    for key, group in trained.items():
+        trained[key], twins = _without_twins(group)
         left_out += twins
-        studies.append(_study(base, recipe, rows=[*untrained.get(base, ()), *kept], tallies=tallies))
+    studies = []
+    for (base, recipe), group in _with_company(trained).items():
+        if len(group) == 1:
+            left_out.append(LeftOut(group[0].name, _why_alone(group[0], base)))
+            continue
+        studies.append(_study(base, recipe, rows=[*untrained.get(base, ()), *group], tallies=tallies))
     drawn = {study.base for study in studies}
     left_out += [
         LeftOut(row.name, f"no two trainings of {base} by one recipe are there")
@@ -94,6 +97,29 @@ def group_rows(rows: Iterable[Row], tallies: Mapping[str, Tally]) -> Grouped:
         for row in group
     ]
     return Grouped(tuple(studies), tuple(left_out))
+
+
+def _with_company(trained: Mapping[tuple[str, Recipe], Sequence[Row]]) -> dict[tuple[str, Recipe], list[Row]]:
+    """Return the groups, where a training that did not converge stands with those that did.
+
+    A group without two that did converge gives its failures to the largest group of the base that has two. Where none
+    has, it stays what it is: a table without a curve is better than none.
+    """
+    groups = {key: list(group) for key, group in trained.items()}
+    converged = {key: sum(row.failure is None for row in group) for key, group in groups.items()}
+    for key, group in trained.items():
+        hosts = [other for other in groups if other[0] == key[0] and converged[other] > 1]
+        if converged[key] > 1 or not hosts:
+            continue
+        # The first of them where two are as large.
+        groups[max(hosts, key=lambda other: converged[other])] += [row for row in group if row.failure is not None]
+        groups[key] = [row for row in group if row.failure is None]
+    return {key: group for key, group in groups.items() if group}
+
+
+def _why_alone(row: Row, base: str) -> str:
+    alone = f"the only training of {base} with {_named(row.recipe)}"
+    return f"{alone}, and it did not converge: {row.failure}" if row.failure else alone
 
 
 def _named(recipe: Recipe) -> str:

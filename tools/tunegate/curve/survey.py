@@ -172,7 +172,8 @@ def _join(
 
 
 def _answer(study: Study, inquiry: Inquiry, *, price_of: PriceOf) -> Answered:
-    largest = max((row for row in (*study.rows, *study.failed) if row.examples), key=lambda row: row.examples or 0)
+    trained = [row for row in (*study.rows, *study.failed) if row.examples and row.recipe == study.recipe]
+    largest = max(trained, key=lambda row: row.examples or 0)
     return Answered(
         study,
         tuple(ask_metric(study, metric, inquiry) for metric in inquiry.metrics),

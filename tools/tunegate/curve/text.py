@@ -13,12 +13,15 @@ from tunegate.curve.rows import tell_recipe
 from tunegate.curve.studies import Study
 from tunegate.curve.survey import Answered, Survey
 from tunegate.stats import Interval, NotEnoughData, VarianceParts
+from tunegate.stats.variance_parts import NOT_REPEATED
 
 PARTS = ("training", "case", "training_by_case", "repeat")
 """Of a variance, as `VarianceParts` names them."""
 _PART_NAMES = ("training", "case", "training x case", "repeat")
 _NO_MARK = "-"
 _WIDTH = 100
+_FINEST = 0.0005
+"""Share, half of a tenth of a point: nothing finer is printed."""
 
 
 def render_survey(survey: Survey, *, tell_usd: Callable[[float], str]) -> list[str]:
@@ -48,8 +51,8 @@ def _render_study(one: Answered, inquiry: Inquiry, *, tell_usd: Callable[[float]
     failed = [main.failed, *(other.failed for other in others)]
     if study.failed:
         yield ""
-        yield "did not converge, and are in no number above"
-        yield from _render_failed(failed, metrics=[curve.metric for curve in one.curves])
+        yield "left out of every number above, for they did not converge"
+        yield from _render_failed(failed, study, metrics=[curve.metric for curve in one.curves])
     for curve in one.curves:
         yield ""
         yield from _render_answers(curve, one, inquiry, tell_usd=tell_usd)
@@ -74,12 +77,15 @@ def _render_sizes(main: MetricCurve, others: Sequence[MetricCurve], *, level: fl
     yield f"intervals are of {100 * level:g} %: over {over}"
 
 
-def _render_failed(failed: Sequence[Sequence[Score]], *, metrics: Sequence[str]) -> Iterator[str]:
+def _render_failed(failed: Sequence[Sequence[Score]], study: Study, *, metrics: Sequence[str]) -> Iterator[str]:
     for scores in zip(*failed, strict=True):
         row = scores[0].row
         shares = ", ".join(f"{metric} {_share(score.share)}" for metric, score in zip(metrics, scores, strict=True))
         yield f"  {row.examples or 0:>6,}  {row.name}: {shares}"
-        yield f"          {row.failure}"
+        told = f"did not converge: {row.failure}"
+        if row.recipe != study.recipe:
+            told += f"; trained with {tell_recipe(row.recipe)}"
+        yield from wrap(told, _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 12)
 
 
 def _render_answers(
@@ -93,19 +99,48 @@ def _render_answers(
 def _sentences(
     curve: MetricCurve, one: Answered, inquiry: Inquiry, *, tell_usd: Callable[[float], str]
 ) -> Iterator[str]:
+    most = one.study.most_examples
+    whole = f"from the base model to {most:,} examples: {_points(curve.whole_gain)}"
     if isinstance(curve.curve, NotEnoughData):
         yield f"no curve: {curve.curve.reason}"
+        if isinstance(curve.whole_gain, Interval):
+            yield whole
         return
-    most = one.study.most_examples
     is_main = curve is one.curves[0]
     if is_main:
         yield _needed(curve.needed, target=inquiry.target)
-    yield f"from the base model to {most:,} examples: {_points(curve.whole_gain)}"
-    yield f"the next {inquiry.further:,} examples, to {most + inquiry.further:,}: {_points(curve.next_gain)}"
+    yield whole
+    further = _further(curve.next_gain, measured=curve.sizes[-1].share, cases=len(one.study.cases))
+    yield f"the next {inquiry.further:,} examples, to {most + inquiry.further:,}: {further}"
     if is_main:
         yield _paid(one.next_training, tell_usd)
+    yield f"trainings of one size differ with a standard deviation {_spread(curve.curve.spread)}"
+
+
+def _spread(spread: Found) -> str:
+    if isinstance(spread, NotEnoughData):
+        return f"that is not known: {spread.reason}"
     # The variance of a share p is p (1 - p) (2 spread)^2, largest at a half.
-    yield f"trainings of one size differ with a standard deviation of {100 * curve.curve.spread:.1f} points at 50 %"
+    estimate, low, high = (100 * value for value in (spread.estimate, spread.low, spread.high))
+    return f"of {estimate:.1f} points at 50 % ({low:.1f} to {high:.1f}), by all sizes that have several"
+
+
+def _further(gain: Found, *, measured: Found, cases: int) -> str:
+    """Tell a gain, or what bounds it where two trainings asked so few cases could not be told apart by it."""
+    if isinstance(gain, NotEnoughData) or isinstance(measured, NotEnoughData):
+        return _points(gain)
+    measurable = math.sqrt(2) * (measured.high - measured.low) / 2
+    may_be_none = gain.low < _FINEST and gain.high > -_FINEST
+    if not may_be_none or max(-gain.low, gain.high) > measurable:
+        return _points(gain)
+    # Outwards, so that no bound is closer than what was found.
+    low, high = math.floor(1000 * gain.low) / 10, math.ceil(1000 * gain.high) / 10
+    bound = f"{low:+z.1f} to {high:+z.1f}"
+    if gain.low > -_FINEST:
+        bound = f"at most {max(high, 0.1):+.1f}"
+    elif gain.high < _FINEST:
+        bound = f"at most {low:+.1f}"
+    return f"less than can be measured with {_count(cases, 'case')}: {bound} points"
 
 
 def _needed(needed: Found, *, target: float) -> str:
@@ -138,7 +173,7 @@ def _render_parts(curve: MetricCurve, study: Study, *, level: float) -> Iterator
     columns = [("examples", [f"{size.examples:,}" for size in several])]
     for part, name in zip(PARTS, _PART_NAMES, strict=True):
         columns.append((name, [_part(size.parts, part) for size in several]))
-    columns.append(("training's part", [_training_share(size, cases=len(study.cases)) for size in several]))
+    columns.append(("training's part", [_part_of_variance(size.training_part) for size in several]))
     yield from _table(columns)
     yield f"  training's part: in the variance of the share that one training has in {_count(len(study.cases), 'case')}"
     yield from _reasons(several)
@@ -152,12 +187,10 @@ def _part(parts: VarianceParts | NotEnoughData, name: str) -> str:
     return f"{estimate:.1f} ({low:.1f} - {high:.1f})"
 
 
-def _training_share(size: AtSize, *, cases: int) -> str:
-    if isinstance(size.parts, NotEnoughData):
+def _part_of_variance(part: Found) -> str:
+    if isinstance(part, NotEnoughData):
         return _NO_MARK
-    mean = size.parts.of_mean(cases=cases)
-    shares = mean if isinstance(mean, NotEnoughData) else mean.shares
-    return _NO_MARK if isinstance(shares, NotEnoughData) else f"{100 * shares.training:.0f} %"
+    return f"{100 * part.estimate:.0f} % ({100 * part.low:.0f} - {100 * part.high:.0f})"
 
 
 def _reasons(sizes: Sequence[AtSize]) -> Iterator[str]:
@@ -167,10 +200,16 @@ def _reasons(sizes: Sequence[AtSize]) -> Iterator[str]:
         for part, name in zip(PARTS, _PART_NAMES, strict=True):
             found = size.parts if isinstance(size.parts, NotEnoughData) else getattr(size.parts, part)
             if isinstance(found, NotEnoughData):
-                told.setdefault(f"{name}: {found.reason}", []).append(f"{size.examples:,}")
+                told.setdefault(f"{name}: {_reason(found)}", []).append(f"{size.examples:,}")
     for reason, examples in told.items():
         where = "" if len(examples) == len(sizes) else f" at {', '.join(examples)} examples"
         yield f"  {_NO_MARK} {reason}{where}"
+
+
+def _reason(found: NotEnoughData) -> str:
+    if found == NOT_REPEATED:
+        return f"{found.reason}, so what repeats differ by is in training x case"
+    return found.reason
 
 
 def _table(columns: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
@@ -199,9 +238,7 @@ def _points(found: Found) -> str:
     if isinstance(found, NotEnoughData):
         return f"not known: {found.reason}"
     estimate, low, high = (100 * value for value in (found.estimate, found.low, found.high))
-    # As many digits as it takes to see that the interval has a width.
-    digits = min(6, max(1, math.ceil(-math.log10(high - low))))
-    return f"{estimate:+z.{digits}f} points ({low:+z.{digits}f} to {high:+z.{digits}f})"
+    return f"{estimate:+z.1f} points ({low:+z.1f} to {high:+z.1f})"
 
 
 def _count(number: int, what: str) -> str:

@@ -1,8 +1,8 @@
 """Fitting curves by weighted least squares on the angular scale, one by SciPy and thousands at a time.
 
 The angle of a share is asin(sqrt(share)): there a binomial share varies by 1 / (4 n) wherever it lies (Anscombe
-1948, Biometrika 35:246-254). A curve's parameters stand in a row: the angles of its start and its end, and the
-logarithms of `half_at` and `steepness`.
+1948, Biometrika 35:246-254). A curve's parameters stand in a row: the angles of its start and its end, the
+logarithms of `half_at` and `steepness`, `rest`, and the logarithm of `decay`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-PARAMETERS = 4
+PARAMETERS = 6
 _RIGHT_ANGLE = np.pi / 2
-_LOWEST = np.array([0.0, 0.0, -np.inf, -np.inf])
-_HIGHEST = np.array([_RIGHT_ANGLE, _RIGHT_ANGLE, np.inf, np.inf])
+_LOWEST = np.array([0.0, 0.0, -np.inf, -np.inf, 0.0, -np.inf])
+_HIGHEST = np.array([_RIGHT_ANGLE, _RIGHT_ANGLE, np.inf, np.inf, 1.0, np.inf])
 _STEPS = 60
 _LEAST_GAIN = 1e-5
 """Of the sum of squares, which is of the order of the number of points."""
@@ -41,25 +41,28 @@ def prior_of(examples: Numbers) -> Prior:
     """Return the prior for points at these numbers of examples.
 
     Start and end may be anything from 0 to 1; half of the way is made somewhere around the sizes that were tried; the
-    steepness lies between 0.3 and 5 with a chance of 95 %: power laws of learning curves have exponents below 1,
-    the switch from one manner of answering to another is steeper. It decides where the points leave something
-    open, such as where the curve ends that has not yet bent, or the steepness of one that is level.
+    steepness of the switch lies between 0.3 and 5 with a chance of 95 %. Whether there is a tail is open, and its
+    exponent lies between 0.1 and 1.1 with that chance, as those of learning curves at scale do (Hestness et al. 2017,
+    arXiv:1712.00409). It decides where the points leave something open, such as where the curve ends that has not yet
+    bent, the steepness of one that is level, or what further examples bring where the last ones brought little.
     """
     sizes = np.log(examples[examples > 0])
     middle, half = (sizes.max() + sizes.min()) / 2, (sizes.max() - sizes.min()) / 2
     return Prior(
-        np.array([np.pi / 4, np.pi / 4, middle, np.log(1.25)]),
-        np.array([np.pi / 4, np.pi / 4, half + 1.0, 0.7]),
+        np.array([np.pi / 4, np.pi / 4, middle, np.log(1.25), 0.0, np.log(0.35)]),
+        np.array([np.pi / 4, np.pi / 4, half + 1.0, 0.7, 0.5, 0.6]),
     )
 
 
 def angles_of(parameters: Numbers, examples: Numbers) -> Numbers:
-    """Return the curves' angles: parameters (..., 4) and examples (n,) give (..., n)."""
-    start, end, centre, slope = (parameters[..., index, None] for index in range(PARAMETERS))
+    """Return the curves' angles: parameters (..., 6) and examples (n,) give (..., n)."""
+    start, end, centre, slope, rest, decay = (parameters[..., index, None] for index in range(PARAMETERS))
     with np.errstate(divide="ignore"):
         logs = np.log(examples)
-    exponent = np.exp(np.clip(slope, _NEARLY_LEVEL, _VERY_STEEP)) * (logs - centre)
-    way = 1 / (1 + np.exp(-np.clip(exponent, -700, 700)))
+    distance = logs - centre
+    exponent = np.exp(np.clip(slope, _NEARLY_LEVEL, _VERY_STEEP)) * distance
+    tail = np.exp(-np.exp(np.clip(decay, _NEARLY_LEVEL, _VERY_STEEP)) * np.logaddexp(0.0, distance))
+    way = (1 - rest * tail) / (1 + np.exp(-np.clip(exponent, -700, 700)))
     way = np.where(examples > 0, way, 0.0)
     low, high = np.sin(start) ** 2, np.sin(end) ** 2
     angles: Numbers = np.arcsin(np.sqrt(np.clip(low + (high - low) * way, 0.0, 1.0)))
@@ -67,11 +70,11 @@ def angles_of(parameters: Numbers, examples: Numbers) -> Numbers:
 
 
 def slopes_of(parameters: Numbers, examples: Numbers) -> Numbers:
-    """Return the derivatives of `angles_of`: (..., n, 4), by differences that never leave the right angle."""
+    """Return the derivatives of `angles_of`: (..., n, 6), by differences that never leave the bounds."""
     here = angles_of(parameters, examples)
     slopes = np.empty((*here.shape, PARAMETERS))
-    for index in range(PARAMETERS):
-        step = np.where(parameters[..., index] > np.pi / 4, -1e-6, 1e-6)
+    for index, half in enumerate((np.pi / 4, np.pi / 4, 0.0, 0.0, 0.5, 0.0)):
+        step = np.where(parameters[..., index] > half, -1e-6, 1e-6)
         moved = parameters.copy()
         moved[..., index] += step
         slopes[..., index] = (angles_of(moved, examples) - here) / step[..., None]
@@ -95,7 +98,7 @@ def fit_one(
 
     first, last = angles[examples.argmin()], angles[examples.argmax()]
     starts = [
-        np.array([first, last, prior.centre[2] + place * prior.deviation[2], slope])
+        np.array([first, last, prior.centre[2] + place * prior.deviation[2], slope, 0.1, prior.centre[5]])
         for place in (-0.6, 0.0, 0.6)
         for slope in (0.0, 1.0)
     ]

@@ -9,27 +9,27 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tunegate.stats.curve_points import CurvePoint, refuse_impossible
-from tunegate.stats.curve_shape import CurveShape
+from tunegate.stats.curve_shape import CurveShape, LineBeyond
 from tunegate.stats.interval import Interval, NotEnoughData, quantile_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tunegate.stats.curve_fit import Prior
+    from tunegate.stats.curve_evidence import Trend
 
     Numbers = NDArray[np.float64]
+    Law = CurveShape | LineBeyond
 
 RESAMPLES = 999
 """Resampled curves by default: the error of a limit by chance is then about 2 % of the interval's width."""
 FEWEST_SIZES = 4
-"""Different numbers of examples, that of the base model among them: a curve has four parameters."""
-FEWEST_TO_SPARE = 2
-"""Points beyond the four parameters: what is left over tells how much trainings differ."""
+"""Different numbers of examples, that of the base model among them: fewer leave the form of the curve to the prior."""
+FEWEST_POINTS = 6
+"""Trainings, and the base model: with fewer nothing tells how far from a curve they lie."""
 FARTHEST = 4.0
 """Times the largest size that was tried, up to which the curve is asked: farther out the form of the curve
 decides, and no point."""
-_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,12 @@ class SaturatingCurve:
 
     shape: CurveShape
     resampled: tuple[CurveShape, ...]
-    spread: float
+    spread: Interval | NotEnoughData
     """Standard deviation between trainings of one size, in radians on the angular scale: p (1 - p) (2 spread)^2 is the
-    variance of a share."""
+    variance of a share. By the trainings of one size alone: the distance from the curve is none of it."""
+    why_not_beyond: str
+    """Why nothing is said beyond the largest training: sizes do not differ by more than chance, or half of the way is
+    not made yet, so that nothing tells where or how far the share would move. Empty where something can be said."""
     most_examples: int
     """Of all trainings."""
     fewest_examples: int
@@ -55,7 +58,7 @@ class SaturatingCurve:
             ValueError: `examples` is negative, or `level` is not between 0 and 1.
         """
         too_far = self._not_tried(examples)
-        return too_far or self._interval(lambda shape: shape.at(examples), level=level)
+        return too_far or self._interval(lambda law: law.at(examples), level=level)
 
     def gain_of_next(self, examples: float, at: float, *, level: float = 0.95) -> Interval | NotEnoughData:
         """Return the difference in the share that `examples` more make, where there are `at` already.
@@ -66,14 +69,15 @@ class SaturatingCurve:
         if not examples > 0:
             raise ValueError(f"{examples} further examples are none")
         too_far = self._not_tried(at) or self._not_tried(at + examples)
-        return too_far or self._interval(lambda shape: shape.at(at + examples) - shape.at(at), level=level)
+        return too_far or self._interval(lambda law: law.at(at + examples) - law.at(at), level=level)
 
     def examples_for(self, share: float, *, level: float = 0.95) -> Interval | NotEnoughData:
         """Return the number of examples from which on a training has at least `share`, on average.
 
         0 says that the base model has it; as a lower limit, where the base model is no point of the curve, that nobody
         knows with how few one gets by. Where the upper limit lies beyond `FARTHEST` times what was tried, or nowhere,
-        the reason says the lower one; where the smallest training already has the share, the upper one.
+        the reason says the lower one, and none above the largest training: what was not tried is no evidence. Where the
+        smallest training already has the share, it says the upper one.
 
         Raises:
             ValueError: `share` or `level` is not between 0 and 1, both excluded.
@@ -82,10 +86,10 @@ class SaturatingCurve:
             raise ValueError(f"a share of {share} cannot be looked for: it must lie between 0 and 1")
         farthest = FARTHEST * self.most_examples
 
-        def ask(shape: CurveShape) -> float:
+        def ask(law: Law) -> float:
             # A curve that falls has the share as long as it is asked at all.
-            is_there = min(shape.at(self.fewest_examples), shape.at(farthest)) >= share
-            return 0.0 if is_there else shape.examples_for(share)
+            is_there = min(law.at(self.fewest_examples), law.at(farthest)) >= share
+            return 0.0 if is_there else law.examples_for(share)
 
         unasked = f"fewer than {self.fewest_examples} were not tried, and the base model is no point of the curve"
         by_all = f"the base model itself has a share of {share:g}, by every curve that fits the points"
@@ -99,18 +103,26 @@ class SaturatingCurve:
             math.inf: f"a share of {share:g} is not reached by any curve that fits the points",
         }
         found = self._interval(ask, level=level, if_all_agree=if_all_agree)
+        reached_at = ask(self.shape) if isinstance(found, NotEnoughData) else found.high
+        if self.why_not_beyond and reached_at > self.most_examples:
+            return self._open(share, least=self._least_of_tried(share, level=level))
         if isinstance(found, NotEnoughData):
             return found
         if found.high <= farthest:
             if found.estimate or not self.fewest_examples:
                 return found
             return NotEnoughData(f"a share of {share:g} needs at most {math.ceil(found.high)} examples: {unasked}")
-        least = math.floor(min(found.low, farthest))
-        needed = f"a share of {share:g} needs at least {least} examples, and how many more"
-        return NotEnoughData(
-            f"{needed if least else f'how many examples a share of {share:g} needs'} is open: the curve was measured up"
-            f" to {self.most_examples}"
-        )
+        return self._open(share, least=math.floor(min(found.low, self.most_examples)))
+
+    def _open(self, share: float, *, least: int) -> NotEnoughData:
+        needed = f"a share of {share:g} needs more than {least} examples, and how many more"
+        why = self.why_not_beyond or f"the curve was measured up to {self.most_examples}"
+        return NotEnoughData(f"{needed if least else f'how many examples a share of {share:g} needs'} is open: {why}")
+
+    def _least_of_tried(self, share: float, *, level: float) -> int:
+        """Return how many examples are too few, of those that were tried."""
+        reached = self._interval(lambda law: law.at(self.most_examples), level=level)
+        return self.most_examples if isinstance(reached, Interval) and reached.high < share else 0
 
     def _not_tried(self, examples: float) -> NotEnoughData | None:
         if not 0 <= examples < math.inf:
@@ -120,15 +132,17 @@ class SaturatingCurve:
                 f"{examples:g} examples are fewer than the {self.fewest_examples} of the smallest training, and the"
                 " base model is no point of the curve"
             )
-        if examples <= FARTHEST * self.most_examples:
-            return None
-        return NotEnoughData(
-            f"{examples:g} examples are more than {FARTHEST:g} times the {self.most_examples} that were tried"
-        )
+        if examples > FARTHEST * self.most_examples:
+            return NotEnoughData(
+                f"{examples:g} examples are more than {FARTHEST:g} times the {self.most_examples} that were tried"
+            )
+        if examples > self.most_examples and self.why_not_beyond:
+            return NotEnoughData(self.why_not_beyond)
+        return None
 
     def _interval(
         self,
-        ask: Callable[[CurveShape], float],
+        ask: Callable[[Law], float],
         *,
         level: float,
         if_all_agree: Mapping[float, str] = MappingProxyType({}),
@@ -137,9 +151,11 @@ class SaturatingCurve:
         rank = int((1 - level) / 2 * (len(self.resampled) + 1))
         if not rank:
             return NotEnoughData(f"{len(self.resampled)} resamples are too few for a level of {level:g}")
-        answers = sorted(map(ask, self.resampled))
-        estimate = ask(self.shape)
-        low, high = min(answers[rank - 1], estimate), max(answers[-rank], estimate)
+        estimate = low = high = ask(self.shape)
+        # Beyond the largest training two laws are asked, and the limits hold what either says.
+        for law in (lambda shape: shape, lambda shape: LineBeyond(shape, self.most_examples)):
+            answers = sorted(ask(law(shape)) for shape in self.resampled)
+            low, high = min(answers[rank - 1], low), max(answers[-rank], high)
         if low == high:
             agreed = f"it is {estimate:g} in all resamples, so that nothing tells how well it is known"
             return NotEnoughData(if_all_agree.get(estimate, agreed))
@@ -147,7 +163,7 @@ class SaturatingCurve:
 
 
 def fit_curve(
-    points: Sequence[CurvePoint], *, seed: int, resamples: int = RESAMPLES
+    points: Sequence[CurvePoint], *, seed: int, level: float = 0.95, resamples: int = RESAMPLES
 ) -> SaturatingCurve | NotEnoughData:
     """Fit a `CurveShape` to trainings of different sizes, by weighted least squares on the angular scale.
 
@@ -157,122 +173,122 @@ def fit_curve(
     and half a one that all miss are added, which makes of the share of one point its Jeffreys interval, and keeps a
     width where all passed. Trainings: each with examples gets a normal deviation; the variance is what the points'
     distance from the curve leaves after that of the cases, by moments, and itself drawn as chi-squared says it is known
-    (the generalised pivot of Weerahandi 1993, "Generalized Confidence Intervals", JASA 88:899-905). Where the curve
-    fits badly the interval is wider for it. The prior is drawn along with the data (Bardsley et al. 2014,
-    "Randomize-then-Optimize", SIAM Journal on Scientific Computing 36:A1895-A1910).
+    (the generalised pivot of Weerahandi 1993, "Generalized Confidence Intervals", JASA 88:899-905). The prior is drawn
+    along with the data (Bardsley et al. 2014, "Randomize-then-Optimize", SIAM Journal on Scientific Computing
+    36:A1895-A1910), so that what nothing was seen of, such as the tail of a share that came up to its end at once,
+    is as open as it was before.
+
+    It is not enough data where points follow no curve of one direction: where some size lies above a smaller one and
+    some below by more than chance, or where sizes lie farther from the curve than their cases, and the trainings of one
+    size, differ. Where no size has two trainings, `UNSEEN_SPREAD` is allowed for.
 
     Trainings are taken to be independent of each other: where one replicate's deviation is the same at all sizes, as it
     may be with one seed and nested training files, and there are few replicates, the intervals are too narrow
     (`benchmarks/curves.py` shows by how much). Those that did not converge are left out by the caller, see
     `judge_convergence`.
 
+    `level` is that of the spread.
+
     Raises:
         ValueError: a point has negative examples, nothing judged or more passed than judged, has other cases than
-        the first, or a training stands twice.
+        the first, or a training stands twice, or `level` is not between 0 and 1.
     """
+    quantile_of(level)
     refuse_impossible(points)
     sizes = {point.examples for point in points}
     if len(sizes) < FEWEST_SIZES:
         return NotEnoughData(f"{len(sizes)} sizes are too few for a curve: at least {FEWEST_SIZES} are needed")
     import numpy as np
 
+    from tunegate.stats.curve_evidence import (
+        DRAWS,
+        MISFIT_BELOW,
+        NAMED_BELOW,
+        draw_noise,
+        find_pure_error,
+        judge_trend,
+        p_of_misfit,
+    )
     from tunegate.stats.curve_fit import PARAMETERS, fit_many, prior_of
+    from tunegate.stats.curve_spread import angles_of_weighted, fit_with_spread
 
-    if len(points) < PARAMETERS + FEWEST_TO_SPARE:
+    if len(points) < FEWEST_POINTS:
         return NotEnoughData(
-            f"{len(points)} points are too few for a curve: at least {PARAMETERS + FEWEST_TO_SPARE} are needed, the"
+            f"{len(points)} points are too few for a curve: at least {FEWEST_POINTS} are needed, the"
             " base model among them"
         )
     dice = np.random.default_rng(seed)
+    judged = sum(point.judged for point in points)
     examples = np.array([point.examples for point in points], dtype=float)
     counts = np.array([point.cases for point in points], dtype=float)
-    angles = _angles_of_weighted(counts, np.ones((1, counts.shape[1])), np.full((1, 2), 0.5))[0]
-    drawn = _angles_of_weighted(
-        counts, dice.standard_exponential((resamples, counts.shape[1])), dice.standard_gamma(0.5, (resamples, 2))
+    angles = angles_of_weighted(counts, np.ones((1, counts.shape[1])), np.full((1, 1, 2), 0.5))[0]
+    drawn = angles_of_weighted(
+        counts, dice.standard_exponential((resamples, counts.shape[1])), dice.standard_gamma(0.5, (resamples, 1, 2))
     )
+    by_cases = np.cov(drawn, rowvar=False)
+    # Here each point has half a case of its own: two that miss nothing could differ in another case. Other dice, so
+    # that the limits do not change with what is asked beside them.
+    dice_of_chance = np.random.default_rng((seed, 1))
+    apart = angles_of_weighted(
+        counts,
+        dice_of_chance.standard_exponential((DRAWS, counts.shape[1])),
+        dice_of_chance.standard_gamma(0.5, (DRAWS, len(points), 2)),
+    )
+    pure, telling = find_pure_error(points, angles, np.cov(apart, rowvar=False))
+    chance = draw_noise(apart, examples, pure=pure, dice=dice_of_chance)
+    trend = judge_trend(angles, chance)
+    if trend.is_both_ways:
+        return _no_curve(points, trend)
     prior = prior_of(examples)
-    fit = _fit_with_spread(angles, np.cov(drawn, rowvar=False), examples=examples, prior=prior)
+    fit = fit_with_spread(angles, by_cases, examples=examples, prior=prior)
+    p_value = p_of_misfit(fit.misses, fit.remainder, chance)
+    if p_value <= MISFIT_BELOW:
+        if trend.p_contrary <= NAMED_BELOW:
+            return _no_curve(points, trend)
+        return NotEnoughData(
+            "the points do not follow a rising or falling curve: they lie farther from it than cases and trainings of"
+            f" one size differ (p = {p_value:.3f})"
+        )
     variances = fit.variance(dice.chisquare(fit.freedom, resamples) / fit.freedom)
     noise = dice.standard_normal(drawn.shape) * (examples > 0) * np.sqrt(variances)[:, None]
     centres = prior.centre + prior.deviation * dice.standard_normal((resamples, PARAMETERS))
     many = fit_many(drawn + noise, fit.weights, examples=examples, centres=centres, prior=prior, start=fit.parameters)
+    shape = _shape_of(fit.parameters)
     return SaturatingCurve(
-        _shape_of(fit.parameters),
+        shape,
         tuple(map(_shape_of, many)),
-        math.sqrt(fit.variance(np.ones(1))[0]),
+        pure.spread(level=level, judged=judged, sizes=telling),
+        _why_not_beyond(shape, max(sizes), trend),
         max(sizes),
         min(sizes),
-        judged=sum(point.judged for point in points),
+        judged=judged,
         trainings=len(points),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Parameters, and what the points' distances from the curve are made of."""
-
-    parameters: Numbers
-    weights: Numbers
-    squares: float
-    """Weighted sum of squared distances,"""
-    of_cases: float
-    """what is expected of it from cases,"""
-    of_trainings: float
-    """and from trainings, for each unit of their variance."""
-    freedom: float
-
-    def variance(self, pivots: Numbers) -> Numbers:
-        """Return the variance between trainings where the sum of squares were so many times its expectation."""
-        import numpy as np
-
-        found: Numbers = np.maximum(0.0, (self.squares / pivots - self.of_cases) / self.of_trainings)
-        return found
+def _why_not_beyond(shape: CurveShape, most: int, trend: Trend) -> str:
+    if not trend.is_seen:
+        return f"the share was not seen to move up to {most} examples, so that nothing tells where it would"
+    if shape.half_at > most:
+        return f"the share has only begun to move at {most} examples, so that nothing tells how far it goes"
+    return ""
 
 
-def _fit_with_spread(angles: Numbers, by_cases: Numbers, *, examples: Numbers, prior: Prior) -> _Fit:
-    """Fit, and estimate the variance between trainings by moments; both in turns, for each needs the other."""
-    import numpy as np
+def _no_curve(points: Sequence[CurvePoint], trend: Trend) -> NotEnoughData:
+    """Say which sizes speak against a curve of one direction."""
+    sizes = sorted({point.examples for point in points})
 
-    from tunegate.stats.curve_fit import angles_of, fit_one, slopes_of
+    def told(size: int) -> str:
+        shares = [point.share for point in points if point.examples == size]
+        return f"{100 * sum(shares) / len(shares):.1f} % at {f'{size:,} examples' if size else 'the base model'}"
 
-    trained = (examples > 0).astype(float)
-
-    def fit(variance: float, start: Numbers | None) -> _Fit:
-        weights = 1 / (np.diag(by_cases) + variance * trained)
-        parameters = fit_one(angles, weights, examples=examples, prior=prior, start=start)
-        slopes = slopes_of(parameters, examples)
-        normal = slopes.T @ (weights[:, None] * slopes) + np.diag(prior.deviation**-2)
-        # What is left of a deviation of the points after the curve has followed it.
-        remainder = np.eye(len(angles)) - slopes @ np.linalg.solve(normal, slopes.T * weights)
-        return _Fit(
-            parameters,
-            weights,
-            squares=float(weights @ (angles - angles_of(parameters, examples)) ** 2),
-            of_cases=float(weights @ np.einsum("ij,jk,ik->i", remainder, by_cases, remainder)),
-            of_trainings=float(weights @ (remainder**2 @ trained)),
-            freedom=max(1.0, float(np.trace(remainder))),
-        )
-
-    found = fit(0.0, None)
-    for _ in range(_ROUNDS):
-        found = fit(float(found.variance(np.ones(1))[0]), found.parameters)
-    return found
-
-
-def _angles_of_weighted(counts: Numbers, weights: Numbers, added: Numbers) -> Numbers:
-    """Return the angles of the points' shares, rows x points, for rows of weights of the cases.
-
-    `added` are the weights, row by row, of a case that all pass and one that all miss, as large as a case on average.
-    """
-    import numpy as np
-
-    passed, judged = weights @ counts[..., 0].T, weights @ counts[..., 1].T
-    size = counts[..., 1].sum() / np.count_nonzero(counts[..., 1])
-    shares = (passed + added[:, :1] * size) / (judged + added.sum(1, keepdims=True) * size)
-    angles: Numbers = np.arcsin(np.sqrt(shares))
-    return angles
+    earlier, later = (told(sizes[place]) for place in trend.contrary)
+    way = "rising" if trend.is_rising else "falling"
+    return NotEnoughData(f"the points do not follow a {way} curve: {earlier}, but {later} (p = {trend.p_contrary:.3f})")
 
 
 def _shape_of(parameters: Numbers) -> CurveShape:
-    start, end, centre, slope = parameters.tolist()
-    return CurveShape(math.sin(start) ** 2, math.sin(end) ** 2, math.exp(centre), math.exp(slope))
+    start, end, centre, slope, rest, decay = parameters.tolist()
+    return CurveShape(
+        math.sin(start) ** 2, math.sin(end) ** 2, math.exp(centre), math.exp(slope), rest=rest, decay=math.exp(decay)
+    )
