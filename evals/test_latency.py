@@ -1,8 +1,8 @@
 """Latency: how long is the wait, for the first word and for the last?
 
 Five prompts that call for long answers, each cut at several limits of tokens: so it shows apart what a model takes to
-begin and what each further token takes. Times are taken at the socket. Live, one request is under way at a time, and
-the models are asked in turns; a replay has the times of the recording.
+begin and what each further token takes. Times are taken at the socket. Live, one request is under way at a time (or as
+many as `--in-flight` says), and the models are asked in turns; a replay has the times of the recording.
 """
 
 from __future__ import annotations
@@ -28,26 +28,29 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Wait:
-    """A prompt whose answer is cut at a limit; reports show each limit by itself."""
+    """A prompt whose answer is cut at a limit, under a load; reports show each limit and load by itself."""
 
     prompt: Prompt
     max_tokens: int
+    load: int = 1
+    """Requests under way at once."""
 
     @property
     def id(self) -> str:
-        """Return `bubble-64`."""
-        return f"{self.prompt.id}-{self.max_tokens}"
+        """Return `bubble-64`, and `bubble-64-x4` with four under way."""
+        return f"{self.prompt.id}-{self.max_tokens}{f'-x{self.load}' if self.load > 1 else ''}"
 
     @property
     def subject(self) -> str:
-        """Return `64 tokens`."""
-        return f"{self.max_tokens} tokens"
+        """Return `64 tokens`, and `64 tokens, 4 in flight`."""
+        return f"{self.max_tokens} tokens{f', {self.load} in flight' if self.load > 1 else ''}"
 
 
 def waits(sources: Sources) -> list[Wait]:
-    """Return the cases: every prompt at every limit."""
+    """Return the cases: every prompt at every limit, under every load."""
     prompts = sources.rows("latency_prompts.toml", "prompts", kind=Prompt)
-    return sources.sample([Wait(prompt, limit) for limit in sources.token_limits(*LIMITS) for prompt in prompts])
+    limits, loads = sources.token_limits(*LIMITS), sources.loads(1)
+    return sources.sample([Wait(prompt, limit, load) for load in loads for limit in limits for prompt in prompts])
 
 
 def ask_for_much(case: Wait, _: Sources) -> list[Message]:
@@ -74,7 +77,13 @@ def checks(case: Wait, reply: Reply) -> list[Check]:
 
 
 @evaluates(
-    "latency", cases=waits, prompt=ask_for_much, max_tokens=lambda case: case.max_tokens, times=True, partial=True
+    "latency",
+    cases=waits,
+    prompt=ask_for_much,
+    max_tokens=lambda case: case.max_tokens,
+    times=True,
+    load=lambda case: case.load,
+    partial=True,
 )
 def test_latency(case: Wait, ask: Callable[[], Reply], score: Callable[[Sequence[Check]], None]) -> None:
     """The reply keeps to its limit, says something, and comes to its end; how long that took is on its record."""

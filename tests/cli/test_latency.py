@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,14 +54,32 @@ def test_picture_is_drawn_by_both_commands(house: Path, capsys: pytest.CaptureFi
     assert (house / "one.svg").read_bytes() == (house / "two.svg").read_bytes()
 
 
+def test_nothing_is_drawn_where_a_name_is_wrong(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error is told before a picture is written."""
+    done = call(capsys, "latency", "sweep", "--candidate", "typo", "-o", "made.svg")
+    assert (done.status, (house / "made.svg").exists()) == (4, False), done.out
+
+
+def test_load_is_told_where_nothing_is_compared(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of one model has tables, the reason why there is no ratio, and its warnings."""
+    write_run(house / "reports" / "runs", "alone", replace(QUICK, in_flight=16))
+    done = call(capsys, "latency", "alone")
+    assert done.status == 0, done.out
+    assert "warning: ft:quick was recorded with up to 16 requests in flight" in done.out
+    assert "note: latency: no row has the role of a baseline" in done.out
+
+
 @pytest.mark.usefixtures("house")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["latency", "nowhere"], "no run in nowhere"),
-        (["latency", "sweep", "--tokens", "0"], "argument --tokens: invalid tokens_of value: '0'"),
-        (["latency", "sweep", "--level", "95"], "argument --level: invalid level_of value: '95'"),
-        (["latency", "sweep", "--baseline", "bse"], "no model 'bse' has a latency in latency: base, ft:quick"),
+        (["latency", "nowhere"], "no run called 'nowhere'"),
+        (["latency", "sweep", "--tokens", "0"], "argument --tokens: a number of tokens from 1 up is wanted, not '0'"),
+        (
+            ["latency", "sweep", "--level", "95"],
+            "argument --level: a level from 0.5 up to 1, such as 0.95, is wanted, not '95'",
+        ),
+        (["latency", "sweep", "--baseline", "bse"], "no model 'bse' has a latency here: base, ft:quick"),
         (["plot", "latency", "sweep"], "the following arguments are required: -o/--output"),
     ],
 )

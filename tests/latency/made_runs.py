@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunegate.records import Cell, Record, Reply, Usage
+from tunegate.records import Cell, Record, Reply, State, Usage
 from tunegate.runs import RunFolder
 
 PROMPTS = ("rome", "fight", "constitution", "bubble", "transcription")
@@ -27,6 +27,9 @@ class Speed:
     most_tokens: int = 10_000
     """Where its answers end by themselves."""
     noise: float = 0.03
+    load: int = 1
+    refuses: tuple[str, ...] = ()
+    """Prompts that it refuses, at once."""
 
 
 BASE = Speed("base", 1.8, 0.036, role="baseline")
@@ -40,23 +43,28 @@ def records_of(speed: Speed, *, repeats: int = 2, sizes: Sequence[int | None] = 
     for prompt in PROMPTS:
         for size in sizes:
             for repeat in range(1, repeats + 1):
-                count = min(size or 40, speed.most_tokens)
+                count = min(size or 200, speed.most_tokens)
                 first_s = speed.first_s * dice.lognormvariate(0, speed.noise)
                 pace_s = speed.pace_s * dice.lognormvariate(0, speed.noise)
                 pieces_s = tuple(round(first_s + number * pace_s, 6) for number in range(count))
-                is_cut = count == size
+                if prompt in speed.refuses:
+                    pieces_s = pieces_s[:1]
+                is_cut = len(pieces_s) == size
+                state: State = "refused" if prompt in speed.refuses else "truncated" if is_cut else "answered"
+                under = f"-x{speed.load}" if speed.load > 1 else ""
                 yield Record(
                     Cell(
                         "format" if size is None else "latency",
-                        prompt if size is None else f"{prompt}-{size}",
+                        prompt if size is None else f"{prompt}-{size}{under}",
                         f"{size} tokens",
                         speed.model,
                         repeat,
                         0.0,
+                        load=None if size is None else speed.load,
                     ),
-                    "truncated" if is_cut else "answered",
+                    state,
                     messages=[{"role": "user", "content": prompt}],
-                    reply=Reply("bubble", "length" if is_cut else "stop", usage=Usage(9, count)),
+                    reply=Reply("bubble", "length" if is_cut else "stop", usage=Usage(9, len(pieces_s))),
                     latency_s=pieces_s[-1],
                     first_token_s=pieces_s[0],
                     source="live",
@@ -69,7 +77,7 @@ def records_of(speed: Speed, *, repeats: int = 2, sizes: Sequence[int | None] = 
 
 def write_run(runs: Path, name: str, *speeds: Speed, repeats: int = 2, sizes: Sequence[int | None] = SIZES) -> Path:
     """Write a finished run of these models and return its folder."""
-    rows = [{"name": speed.model, "role": speed.role} for speed in speeds]
+    rows = [{"name": speed.model, "role": speed.role} for speed in {speed.model: speed for speed in speeds}.values()]
     folder = RunFolder.create(runs, name, header={"matrix": rows})
     records = [record for speed in speeds for record in records_of(speed, repeats=repeats, sizes=sizes)]
     for record in records:

@@ -127,7 +127,9 @@ def test_benchmarks_are_the_records_with_and_without_workers(house: House) -> No
     records = house.project.records("w0")
     for benchmark in told["0"][0]:
         size, model = benchmark["params"]["max_tokens"], benchmark["params"]["model"]
-        times = [r.latency_s for r in records if (r.max_tokens, r.cell.model) == (size, model) and r.latency_s]
+        times = [
+            r.latency_s for r in records if (r.max_tokens, r.cell.model) == (size, model) and r.latency_s is not None
+        ]
         assert benchmark["stats"]["data"] == times
         assert (benchmark["stats"]["median"], benchmark["stats"]["mean"]) == (median(times), mean(times))
         extra = benchmark["extra_info"]
@@ -239,13 +241,48 @@ def test_what_does_not_go_together_is_refused(house: House, arguments: tuple[str
     assert len(house.endpoint.seen) == CALLS
 
 
-def test_load_is_what_was_asked_for(tmp_path: Path) -> None:
-    """With --in-flight 2 two requests are there at once, and the records say so."""
-    crowd = Counting()
-    crowd.size = 2
-    with ScriptedEndpoint(crowd) as endpoint:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_loads_are_swept_one_after_the_other(tmp_path: Path, workers: str) -> None:
+    """With --in-flight 1,2,3 a load begins when the one before it is done, and is reached; a replay has each."""
+    with ScriptedEndpoint(Counting()) as endpoint:
         project = lay_out(tmp_path, endpoint.base_url)
-        done = project.run(EVAL, LIMITS, "--record=missing", "--in-flight", "2", "--run", "load")
-    assert done.status == 0, done.out
-    assert crowd.peak == 2
-    assert max(record.in_flight or 0 for record in project.records("load")) == 2
+        sweep = (EVAL, LIMITS, "--in-flight", "1,2,3")
+        done = project.run(*sweep, "--record=missing", "--run", "load", "-n", workers)
+        assert done.status == 0, done.out
+        assert "latency: measured with 1, 2 and 3 requests at a time" in done.out
+        records = project.records("load")
+        most = {load: [one.in_flight or 0 for one in records if one.cell.load == load] for load in (1, 2, 3)}
+        assert {load: (max(seen), len(seen)) for load, seen in most.items()} == {n: (n, CALLS) for n in (1, 2, 3)}
+        again = project.run(*sweep, "--run", "again")
+    assert again.status == 0, again.out
+    assert [timing_of(one) for one in project.records("again")] == [timing_of(one) for one in records]
+    assert sorted(path.name for path in (tmp_path / "cassettes").iterdir()) == [
+        "latency",
+        "latency.load-2",
+        "latency.load-3",
+    ]
+
+
+def timing_of(record: Record) -> tuple[object, ...]:
+    return record.cell, record.latency_s, record.in_flight, record.recorded_at
+
+
+def test_recording_under_a_load_is_none_of_a_request_alone(tmp_path: Path) -> None:
+    """What was recorded four at a time is not replayed as if it had been asked alone."""
+    with ScriptedEndpoint(Counting()) as endpoint:
+        project = lay_out(tmp_path, endpoint.base_url)
+        assert project.run(EVAL, LIMITS, "--record=missing", "--in-flight", "4").status == 0
+        alone = project.run(EVAL, LIMITS)
+        assert alone.status != 0
+        assert "nothing is recorded of" in alone.out
+        kept = project.run(EVAL, LIMITS, "--in-flight", "4")
+    assert kept.status == 0, kept.out
+
+
+def test_load_that_an_endpoint_does_not_take_is_refused(house: House) -> None:
+    """A load above what may be in flight is told before anything is asked: it could not be measured."""
+    asked = len(house.endpoint.seen)
+    done = house.project.run(EVAL, "--record=all", "--in-flight", "1,8", "--max-connections", "4")
+    assert done.status == 4, done.out
+    assert "'latency' is to be measured with 8 requests at a time, and --max-connections is 4" in done.out
+    assert len(house.endpoint.seen) == asked

@@ -214,3 +214,51 @@ def test_unpaired_and_paired_ratios_are_of_the_same_medians() -> None:
     paired = resampled(bootstrap_ratio_of_medians(a, b, seed=1, paired=True))
     unpaired = resampled(bootstrap_ratio_of_medians(a, b, seed=1))
     assert paired.estimate == unpaired.estimate
+
+
+def test_strata_have_one_say_each() -> None:
+    """The ratio over strata is the geometric mean of theirs, however many pairs each has, and not the middle one's."""
+    dice = np.random.default_rng(3)
+    sizes, ratios = (40, 10, 10), (1.2, 2.0, 4.0)
+    bottom = np.concatenate([10.0**place * dice.lognormal(0, 0.02, size) for place, size in enumerate(sizes)])
+    strata = np.repeat(np.arange(3), sizes)
+    top = bottom * np.repeat(ratios, sizes) * dice.lognormal(0, 0.02, len(bottom))
+    found = bootstrap_ratio_of_medians(top.tolist(), bottom.tolist(), seed=1, strata=strata.tolist())
+    assert isinstance(found, ResampledRatio)
+    truth = float(np.prod(ratios)) ** (1 / 3)
+    assert found.estimate == pytest.approx(truth, rel=0.02)
+    interval = known(found.interval(0.95))
+    assert interval.low < truth < interval.high < 1.05 * interval.low
+
+
+def test_one_stratum_is_none() -> None:
+    """Where all pairs are of one stratum, nothing changes, to the last digit."""
+    a, b = np.random.default_rng(4).lognormal(0, 0.3, (2, 20)).tolist()
+    plain = bootstrap_ratio_of_medians(a, b, seed=1, paired=True)
+    assert plain == bootstrap_ratio_of_medians(a, b, seed=1, strata=["64 tokens"] * 20)
+
+
+def test_thin_stratum_has_no_interval() -> None:
+    """A stratum of three pairs is too few: its resamples know too little of it."""
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    found = bootstrap_ratio_of_medians(values, values[::-1], seed=1, strata=[8] * 5 + [32] * 3)
+    assert isinstance(found, NotEnoughData)
+    assert "one of 2 strata has 3 pairs" in found.reason
+
+
+@pytest.mark.parametrize(("each", "strata"), [(4, 2), (5, 5), (8, 2)])
+def test_intervals_over_strata_cover_the_truth(each: int, strata: int) -> None:
+    """Few pairs in each of several strata: intervals of 95 percent cover a ratio of 1.5 nearly that often, or more."""
+    dice = np.random.default_rng(9)
+    labels = np.repeat(np.arange(strata), each)
+    covered = 0
+    for run in range(300):
+        prompt = np.exp(labels + dice.normal(0, 0.05, len(labels)))
+        a, b = prompt * np.exp(dice.normal(0, 0.05, (2, len(labels))))
+        found = bootstrap_ratio_of_medians(
+            (1.5 * a).tolist(), b.tolist(), seed=run, strata=labels.tolist(), resamples=400
+        )
+        assert isinstance(found, ResampledRatio)
+        interval = known(found.interval(0.95))
+        covered += interval.low <= 1.5 <= interval.high
+    assert covered / 300 > 0.905

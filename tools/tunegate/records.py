@@ -107,6 +107,21 @@ def outcome_of(checks: Iterable[Judgement]) -> Outcome:
     return tuple(found)
 
 
+def tells_time(state: State, checks: Iterable[Judgement], *, load: int | None) -> bool:
+    """Say whether the time of a reply counts: a refusal is quick, and no answer.
+
+    Where an eval measures time (`load` is known), neither does that of a reply that missed a check.
+    """
+    if state not in SCORED or state == "refused":
+        return False
+    return load is None or not any(check.passed is False and not check.advisory for check in checks)
+
+
+def shelf_of(eval_name: str, *, load: int | None) -> str:
+    """Return the folder of an eval's recordings: those under load are of the same requests, and stand by themselves."""
+    return eval_name if load in (None, 1) else f"{eval_name}.load-{load}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One place of the matrix: a case asked of a model, for the first or a further time."""
@@ -118,6 +133,13 @@ class Cell:
     repeat: int = 1
     temperature: float | None = None
     shots: int = 0
+    load: int | None = None
+    """Requests that are to be under way at once; only of an eval that measures time."""
+
+    @property
+    def shelf(self) -> str:
+        """Name of the folder of its recordings."""
+        return shelf_of(self.eval, load=self.load)
 
 
 @dataclass(frozen=True)
@@ -187,6 +209,8 @@ def _plain(record: Record) -> dict[str, Any]:
         "request": record.request,
         "recorded_at": record.recorded_at,
     }
+    if cell.load is not None:
+        plain["load"] = cell.load
     if record.error is not None:
         plain["error"] = record.error
     if record.max_tokens is not None:
@@ -251,6 +275,7 @@ def _record(plain: Mapping[str, Any]) -> Record:
             repeat=plain["repeat"],
             temperature=plain["temperature"],
             shots=plain["shots"],
+            load=plain.get("load"),
         ),
         state=plain["state"],
         checks=tuple(Check(**check) for check in plain["checks"]),

@@ -48,6 +48,8 @@ class Eval:
     """The reply to a training case that is known to be right; None where only a teacher can say."""
     times: bool = False
     """Whether it measures time: asked live with nothing beside it, the models in turns."""
+    load: Callable[[Any], int] | None = None
+    """Says how many requests are to be under way while a case is asked; None is one. Only of an eval that times."""
     partial: bool = False
     """Whether a replay leaves out the rows of which nothing is recorded in it; else one such row stops it."""
 
@@ -69,6 +71,19 @@ class Eval:
             raise UsageError(f"max_tokens of {self.name}[{case.id}]: wanted a whole number from 1 up, found {limit!r}")
         return limit
 
+    def load_of(self, case: Case) -> int | None:
+        """Return how many requests are to be under way while a case is asked; None where time is not measured.
+
+        Raises:
+            UsageError: what the eval says of it is no whole number from 1 up.
+        """
+        if not self.times:
+            return None
+        load = 1 if self.load is None else self.load(case)
+        if type(load) is not int or load < 1:
+            raise UsageError(f"load of {self.name}[{case.id}]: wanted a whole number from 1 up, found {load!r}")
+        return load
+
 
 def evaluates(
     name: str,
@@ -80,6 +95,7 @@ def evaluates(
     training: Callable[[Sources], Sequence[Case]] | None = None,
     answer: Callable[[Any], str] | None = None,
     times: bool = False,
+    load: Callable[[Any], int] | None = None,
     partial: bool = False,
 ) -> Callable[[_Function], _Function]:
     """Make the test function below an eval; `training` and `answer` are for `tunegate distill`.
@@ -87,8 +103,8 @@ def evaluates(
     `temperature` says of a case at which one it is asked; a row of the matrix that fixes its own keeps it, and None
     leaves the case to the run's `--temperature`. `max_tokens` may be a function that says of a case where its reply is
     cut. An eval that `times` is asked live one request at a time, the models in turns, and its records keep when each
-    piece of a reply came. A `partial` eval makes sense for some rows only: a replay leaves out those that have no
-    recording in it, and says which.
+    piece of a reply came; `load` may say of a case that more are to be under way. A `partial` eval makes sense for
+    some rows only: a replay leaves out those that have no recording in it, and says which.
 
     Raises:
         UsageError: the name cannot be a folder's, no tokens are allowed, or the test is an eval already.
@@ -99,6 +115,8 @@ def evaluates(
         )
     if not callable(max_tokens) and max_tokens < 1:
         raise UsageError(f"eval {name}: wanted max_tokens of at least 1, found {max_tokens}")
+    if load is not None and not times:
+        raise UsageError(f"eval {name}: load says under what a time is measured, so it goes with times=True")
     declared = Eval(
         name=name,
         cases=cases,
@@ -108,6 +126,7 @@ def evaluates(
         training=training,
         answer=answer,
         times=times,
+        load=load,
         partial=partial,
     )
 

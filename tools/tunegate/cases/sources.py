@@ -49,6 +49,8 @@ class Sources:
     shots: int = 0
     max_tokens: tuple[int, ...] = ()
     """Where the run cuts replies; several for an eval that sweeps them, none leaves it to the eval."""
+    in_flight: tuple[int, ...] = ()
+    """Under how many requests at once the run measures time; none leaves it to the eval."""
     download: bool = False
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -140,6 +142,10 @@ class Sources:
     def token_limits(self, *default: int) -> tuple[int, ...]:
         """Return the limits that an eval sweeps, rising: those of the run's `--max-tokens`, else its own."""
         return tuple(sorted({*(self.max_tokens or default)}))
+
+    def loads(self, *default: int) -> tuple[int, ...]:
+        """Return the loads (requests in flight) that an eval sweeps, rising: the run's `--in-flight`, else its own."""
+        return tuple(sorted({*(self.in_flight or default)}))
 
     def tables(self, pattern: str) -> list[str]:
         """Return the names of the files under `fixtures` that match a glob, sorted; `table` reads them.

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.cli.table import find_run
+from tunegate.cli.runs import find_run
 
 if TYPE_CHECKING:
     from tunegate.cassettes import Library, Redactor
@@ -163,7 +163,7 @@ def _used(runs: list[Path]) -> Used:
     used: Used = {}
     for run in runs:
         for record in read_records(find_run(run)):
-            keys = used.setdefault((record.cell.eval, record.cell.model), set())
+            keys = used.setdefault((record.cell.shelf, record.cell.model), set())
             if record.request is not None:
                 keys.add((record.request, record.cell.repeat))
     return used

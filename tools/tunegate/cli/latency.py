@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.cli.table import find_run
+from tunegate.cli.runs import find_run
 
 if TYPE_CHECKING:
-    from tunegate.latency.comparison import Comparison
+    from tunegate.latency.comparison import Pairing
     from tunegate.latency.measurements import Series
 
 
@@ -46,23 +47,27 @@ def tokens_of(text: str) -> float:
     """Return a length of an answer.
 
     Raises:
-        ValueError: it is none.
+        ArgumentTypeError: it is none.
     """
-    value = float(text)
-    if not 1 <= value < float("inf"):
-        raise ValueError(f"{text} is no number of tokens")
-    return value
+    return _number(text, low=1, high=math.inf, wanted="a number of tokens from 1 up")
 
 
 def level_of(text: str) -> float:
     """Return the level of an interval.
 
     Raises:
-        ValueError: it is none.
+        ArgumentTypeError: it is none.
     """
-    value = float(text)
-    if not 0.5 <= value < 1:
-        raise ValueError(f"{text} is no level: it lies from 0.5 up to 1")
+    return _number(text, low=0.5, high=1, wanted="a level from 0.5 up to 1, such as 0.95,")
+
+
+def _number(text: str, *, low: float, high: float, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value < high:
+        raise argparse.ArgumentTypeError(f"{wanted} is wanted, not {text!r}")
     return value
 
 
@@ -73,9 +78,7 @@ def show_latency(arguments: argparse.Namespace) -> int:
     from tunegate.latency.plain import to_plain
 
     series = read_series([find_run(run) for run in arguments.runs], evals=arguments.eval)
-    if arguments.output is not None:
-        draw(series, arguments.output)
-    comparisons = pair_up(
+    pairing = pair_up(
         series,
         candidate=arguments.candidate,
         baseline=arguments.baseline,
@@ -83,11 +86,13 @@ def show_latency(arguments: argparse.Namespace) -> int:
         level=arguments.level,
         tokens=arguments.tokens,
     )
+    if arguments.output is not None:
+        draw(series, arguments.output)
     if arguments.json:
-        plain = to_plain(series, comparisons, seed=arguments.seed, level=arguments.level)
+        plain = to_plain(series, pairing, seed=arguments.seed, level=arguments.level)
         sys.stdout.write(json.dumps(plain, indent=2) + "\n")
     else:
-        lines = _render(series, comparisons, arguments)
+        lines = _render(series, pairing, arguments)
         sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
@@ -109,7 +114,8 @@ def draw(series: list[Series], output: Path) -> None:
     sys.stderr.write(f"drawn: {output}\n")
 
 
-def _render(series: list[Series], comparisons: list[Comparison], arguments: argparse.Namespace) -> Iterator[str]:
+def _render(series: list[Series], pairing: Pairing, arguments: argparse.Namespace) -> Iterator[str]:
+    from tunegate.latency.comparison import warn_of_days, warn_of_load
     from tunegate.latency.text import render_comparison, render_lines, render_series
 
     for number, (name, group) in enumerate(groupby(series, key=lambda one: one.eval)):
@@ -118,7 +124,13 @@ def _render(series: list[Series], comparisons: list[Comparison], arguments: argp
         yield from render_series(there)
         yield ""
         yield from render_lines(there, seed=arguments.seed, level=arguments.level)
-        for comparison in comparisons:
-            if comparison.candidate.eval == name:
-                yield ""
-                yield from render_comparison(comparison)
+        compared = [one for one in pairing.comparisons if one.candidate.eval == name]
+        for comparison in compared:
+            yield ""
+            yield from render_comparison(comparison)
+        alone = [one for one in there if not any(one in (pair.candidate, pair.baseline) for pair in compared)]
+        warnings = [*warn_of_load(alone), *(() if compared else warn_of_days(there))]
+        yield from [""] * bool(warnings)
+        yield from (f"warning: {warning}" for warning in warnings)
+    yield from [""] * bool(pairing.remarks)
+    yield from (f"note: {remark}" for remark in pairing.remarks)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.cli.cassettes import redactor_here
-from tunegate.cli.table import find_run
+from tunegate.cli.runs import find_run
 
 RUNS = Path("reports") / "runs"
 CASSETTES = Path("cassettes")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.cli.latency import add_runs, draw
-from tunegate.cli.table import find_run
+from tunegate.cli.runs import find_run
 
 
 def add_command(commands: Any) -> None:

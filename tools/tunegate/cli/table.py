@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tunegate.cli.runs import find_run
+
 
 def add_command(commands: Any) -> None:
     """Declare the command; `commands` is what argparse's add_subparsers returned."""
@@ -32,9 +34,3 @@ def show_table(arguments: argparse.Namespace) -> int:
     sys.stdout.writelines(f"{line}\n" for line in table)
     sys.stdout.write(f"run {header['run']}: {header['status']}, started {header['started_at']}\n")
     return 0 if header["status"] == "finished" else 1
-
-
-def find_run(run: Path) -> Path:
-    """Return the folder of a run that is given by its path or by its name."""
-    named = Path("reports") / "runs" / run
-    return named if named.exists() and not run.exists() else run

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from tunegate.gate.measures import Contender
-from tunegate.gate.policy import MEASURES, RATING, Policy, Rule
+from tunegate.gate.policy import FIRST_TOKEN, LATENCY, MEASURES, RATING, Policy, Rule
 from tunegate.gate.sheets import Sheet
 from tunegate.stats import AGREEMENT
 
@@ -176,6 +176,8 @@ def _metrics(rule: Rule, match: Match, *, eval_name: str, warnings: list[str]) -
     there = match.checks(eval_name)
     if rule.metric == AGREEMENT and rule.needs_baseline:
         warnings += _warn_of_repeats(match, eval_name=eval_name)
+    if rule.metric in (LATENCY, FIRST_TOKEN):
+        warnings += _warn_of_times(match, eval_name=eval_name, is_compared=rule.needs_baseline)
     if rule.metric in MEASURES or rule.metric in there:
         return [rule.metric]
     sides = match.sides(eval_name)
@@ -201,3 +203,35 @@ def _warn_of_repeats(match: Match, *, eval_name: str) -> list[str]:
 
 def _is_advisory(metric: str, sheets: Sequence[Sheet]) -> bool:
     return any(sheet.columns[metric].is_advisory for sheet in sheets if metric in sheet.columns)
+
+
+def _warn_of_times(match: Match, *, eval_name: str, is_compared: bool) -> list[str]:
+    """Say what a rule on times rests on besides the models."""
+    told: list[str] = []
+    sides = list(zip((match.candidate, match.baseline), match.sides(eval_name), strict=True))
+    known = [
+        (contender.model, sheet) for contender, sheet in sides[: 2 if is_compared else 1] if contender and sheet.numbers
+    ]
+    for model, sheet in known:
+        untimed = sheet.calls.conditions.untimed
+        if untimed:
+            calls = len(sheet.calls.numbers)
+            told.append(
+                f"{eval_name}: the times of {untimed} of {calls} replies of {model} do not count: no whole answers"
+            )
+    loads = [sheet.calls.conditions.most_in_flight for _, sheet in known]
+    if len({*loads}) > 1:
+        many = ("an unknown number of" if load is None else f"up to {load}" for load in loads)
+        each = " and ".join(f"{model} with {load}" for (model, _), load in zip(known, many, strict=True))
+        told.append(
+            f"{eval_name}: recorded under different loads, {each} requests in flight: that is in the ratio, too"
+        )
+    days = [_span(sheet.calls.conditions.days) for _, sheet in known]
+    if len({*days}) > 1 and all(days):
+        each = " and ".join(f"{model} on {day}" for (model, _), day in zip(known, days, strict=True))
+        told.append(f"{eval_name}: recorded on different days, {each}: what changed in between is in the ratio, too")
+    return told
+
+
+def _span(days: Collection[str]) -> str:
+    return min(days) if len(days) == 1 else f"{min(days)} to {max(days)}" if days else ""

@@ -12,7 +12,7 @@ from statistics import median
 from tunegate.cost import Price, cost_usd
 from tunegate.errors import RunError
 from tunegate.gate.policy import COST, FIRST_TOKEN, HIGHEST_RATING, LATENCY, LOWEST_RATING, RATING
-from tunegate.records import outcome_of
+from tunegate.records import outcome_of, tells_time
 from tunegate.runs.brief_records import BriefRecord, BriefUsage
 from tunegate.stats import AGREEMENT, Judged, RepeatAgreement
 
@@ -60,6 +60,32 @@ class Column:
 
 
 @dataclass
+class Conditions:
+    """Under what the times of an eval were taken."""
+
+    untimed: int = 0
+    """Replies whose times do not count, see `tells_time`."""
+    most_in_flight: int | None = 0
+    """Requests under way at once; None where a recording does not say."""
+    days: set[str] = field(default_factory=set)
+    """On which replies were given (UTC)."""
+
+    def add(self, record: BriefRecord, *, is_timed: bool) -> None:
+        """Note what a record says."""
+        if record.latency_s is None:
+            return
+        if not is_timed:
+            self.untimed += 1
+            return
+        if record.in_flight is None or self.most_in_flight is None:
+            self.most_in_flight = None
+        else:
+            self.most_in_flight = max(self.most_in_flight, record.in_flight)
+        if record.recorded_at:
+            self.days.add(record.recorded_at[:10])
+
+
+@dataclass
 class Calls:
     """Times and tokens, a call each; -1 where it is not known."""
 
@@ -73,6 +99,7 @@ class Calls:
     first_token_s: array[float] = field(default_factory=lambda: array("d"))
     prompt_tokens: array[int] = field(default_factory=lambda: array("l"))
     completion_tokens: array[int] = field(default_factory=lambda: array("l"))
+    conditions: Conditions = field(default_factory=Conditions)
     cached_tokens: array[int] = field(default_factory=lambda: array("l"))
     """0 where the server did not say: what nobody said was cached costs what other input does."""
 
@@ -90,8 +117,10 @@ class Calls:
             self.first[number] = len(self.numbers)
         self.numbers.append(number)
         self.repeats.append(record.repeat)
-        self.latency_s.append(_known(record.latency_s))
-        self.first_token_s.append(_known(record.first_token_s))
+        is_timed = tells_time(record.state, record.checks, load=record.load)
+        self.latency_s.append(_known(record.latency_s if is_timed else None))
+        self.first_token_s.append(_known(record.first_token_s if is_timed else None))
+        self.conditions.add(record, is_timed=is_timed)
         usage = record.reply.usage if record.reply else _NO_USAGE
         prompt, completion = usage.prompt_tokens, usage.completion_tokens
         self.prompt_tokens.append(_UNKNOWN if prompt is None else prompt)
@@ -116,6 +145,8 @@ class Sheet:
     """By the case's number: a hash of the last message that was sent, valid in this process."""
     temperatures: list[float | None] = field(default_factory=list)
     """By the case's number, as it was sent; None where the endpoint was left to its own."""
+    strata: list[tuple[int | None, int | None]] = field(default_factory=list)
+    """By the case's number: the limit of tokens and the load that it was asked under, where the eval sweeps them."""
     columns: dict[str, Column] = field(default_factory=dict)
     even: dict[str, Column] = field(default_factory=dict)
     """The part of `columns` that the even repeats have: the rest, of the odd ones, is the same measured again."""
@@ -157,6 +188,7 @@ class Sheet:
             # Thousands of cases share a few subjects: each is kept once.
             self.subjects.append(sys.intern(record.subject))
             self.temperatures.append(record.temperature)
+            self.strata.append((record.max_tokens, record.load))
             self.asked.append(hash(record.messages[-1].content) if record.messages else 0)
         return number
 

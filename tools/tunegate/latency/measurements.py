@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from typing import Any
 
 from tunegate.cases.names import list_names
 from tunegate.errors import UsageError
-from tunegate.records import SCORED, Record
+from tunegate.records import Record, tells_time
 from tunegate.runs import read_records, read_run
 
 
@@ -33,7 +34,15 @@ class Call:
     gap_s: float | None = None
     """The median time between two pieces of its text."""
     in_flight: int | None = None
+    """The most requests that were under way with it, itself among them."""
+    load: int | None = None
+    """How many were to be under way; None where the run does not say."""
     recorded_at: str | None = None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens of the reply over all of its time; None where the server did not count."""
+        return None if self.tokens is None or not self.latency_s else self.tokens / self.latency_s
 
     @property
     def block(self) -> tuple[str, int]:
@@ -43,7 +52,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Series:
-    """All calls of one model in one eval of one run."""
+    """All calls of one model in one eval of one run, under one load."""
 
     eval: str
     model: str
@@ -51,8 +60,17 @@ class Series:
     role: str
     calls: tuple[Call, ...]
     """By case and repeat."""
+    load: int = 1
+    """How many requests were to be under way at once."""
+    left_out: int = 0
+    """Replies whose time does not count: they were refused, or missed a check of an eval that measures time."""
     label: str = ""
-    """The model's name, with the run's where several have it."""
+    """The model's name, with the run's where several have it, and with the load where it is more than one request."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the series may be called."""
+        return self.label, self.model, f"{self.model}@{self.run}"
 
     @cached_property
     def limits(self) -> tuple[int | None, ...]:
@@ -75,7 +93,7 @@ class Series:
         return tuple(sorted({call.recorded_at[:10] for call in self.calls if call.recorded_at}))
 
     @cached_property
-    def load(self) -> int | None:
+    def most_in_flight(self) -> int | None:
         """The most requests that were in flight at once; None where a call does not say."""
         loads = [call.in_flight for call in self.calls]
         known = [load for load in loads if load is not None]
@@ -91,7 +109,7 @@ def read_series(folders: Sequence[Path], *, evals: str | None = None) -> list[Se
         RunError: a folder is no run, or a line of it cannot be read.
         UsageError: no eval matches, or none has a latency on record.
     """
-    found = [series for folder in folders for series in _read(folder)]
+    found = [series for folder in {folder.resolve(): folder for folder in folders}.values() for series in _read(folder)]
     names = sorted({series.eval for series in found})
     if evals is not None:
         wanted = [name for name in names if fnmatchcase(name, evals)]
@@ -106,8 +124,8 @@ def read_series(folders: Sequence[Path], *, evals: str | None = None) -> list[Se
 
 
 def call_of(record: Record) -> Call | None:
-    """Return what a record says of time; None where it says nothing, or nothing was answered."""
-    if record.state not in SCORED or record.latency_s is None:
+    """Return what a record says of time; None where it says nothing, or nothing that counts."""
+    if record.latency_s is None or not tells_time(record.state, record.checks, load=record.cell.load):
         return None
     gaps = [after - before for before, after in pairwise(record.pieces_s)]
     return Call(
@@ -120,29 +138,35 @@ def call_of(record: Record) -> Call | None:
         is_cut=record.state == "truncated",
         gap_s=median(gaps) if gaps else None,
         in_flight=record.in_flight,
+        load=record.cell.load,
         recorded_at=record.recorded_at,
     )
 
 
 def _read(folder: Path) -> Iterator[Series]:
     header: Mapping[str, Any] = read_run(folder)
-    calls: dict[tuple[str, str], list[Call]] = {}
+    calls: dict[tuple[str, str, int], list[Call]] = {}
+    left_out: Counter[tuple[str, str, int]] = Counter()
     for record in read_records(folder):
+        key = (record.cell.eval, record.cell.model, record.cell.load or 1)
         call = call_of(record)
         if call is not None:
-            calls.setdefault((record.cell.eval, record.cell.model), []).append(call)
+            calls.setdefault(key, []).append(call)
+        else:
+            left_out[key] += record.latency_s is not None
     rows = {str(row["name"]): str(row.get("role") or "candidate") for row in header.get("matrix") or ()}
     places = {name: place for place, name in enumerate(rows)}
-    for eval_name, model in sorted(calls, key=lambda key: (key[0], places.get(key[1], len(places)), key[1])):
-        ordered = tuple(sorted(calls[eval_name, model], key=lambda call: call.block))
-        yield Series(eval_name, model, str(header["run"]), rows.get(model, "candidate"), ordered, label=model)
+    for key in sorted(calls, key=lambda key: (key[0], places.get(key[1], len(places)), key[1], key[2])):
+        eval_name, model, load = key
+        ordered = tuple(sorted(calls[key], key=lambda call: call.block))
+        role = rows.get(model, "candidate")
+        yield Series(eval_name, model, str(header["run"]), role, ordered, load=load, left_out=left_out[key])
 
 
 def _labelled(found: Iterable[Series]) -> Iterator[Series]:
     """Name a model that several runs have with its run."""
     series = list(found)
-    runs: dict[tuple[str, str], int] = {}
+    runs = Counter((one.eval, one.model, one.load) for one in series)
     for one in series:
-        runs[one.eval, one.model] = runs.get((one.eval, one.model), 0) + 1
-    for one in series:
-        yield replace(one, label=f"{one.model}@{one.run}") if runs[one.eval, one.model] > 1 else one
+        name = f"{one.model}@{one.run}" if runs[one.eval, one.model, one.load] > 1 else one.model
+        yield replace(one, label=f"{name}, {one.load} in flight" if one.load > 1 else name)

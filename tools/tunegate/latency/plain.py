@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tunegate.latency.comparison import Comparison, fit_line
+from tunegate.latency.comparison import Comparison, Pairing, fit_line
 from tunegate.latency.measurements import Series
 from tunegate.stats import Interval, NotEnoughData, Pace
 
@@ -14,14 +14,15 @@ FORMAT = 1
 """Version of what `to_plain` returns: it grows when a reader would misread the new one."""
 
 
-def to_plain(series: Sequence[Series], comparisons: Sequence[Comparison], *, seed: int, level: float) -> dict[str, Any]:
+def to_plain(series: Sequence[Series], pairing: Pairing, *, seed: int, level: float) -> dict[str, Any]:
     """Return everything that was measured and compared."""
     return {
         "format": FORMAT,
         "level": level,
         "seed": seed,
         "series": [_series(one, seed=seed + number, level=level) for number, one in enumerate(series)],
-        "comparisons": [_comparison(one) for one in comparisons],
+        "comparisons": [_comparison(one) for one in pairing.comparisons],
+        "remarks": list(pairing.remarks),
     }
 
 
@@ -31,10 +32,12 @@ def _series(series: Series, *, seed: int, level: float) -> dict[str, Any]:
         "eval": series.eval,
         "model": series.model,
         "run": series.run,
-        "in_flight": series.load,
+        "load": series.load,
+        "in_flight": series.most_in_flight,
         "recorded_on": list(series.days),
+        "left_out": series.left_out,
         "line": _line(line, level=level),
-        "calls": [asdict(call) for call in series.calls],
+        "calls": [asdict(call) | {"tokens_per_s": call.tokens_per_s} for call in series.calls],
     }
 
 
@@ -63,13 +66,13 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                 "pairs": one.pairs,
                 "candidate_median_s": one.candidate_s,
                 "baseline_median_s": one.baseline_s,
-                "times_as_quick": one.estimate,
+                "speedup": one.estimate,
                 "interval": _interval(one.ratio),
             }
             for one in comparison.speedups
         ],
         "tokens": comparison.length,
-        "times_as_quick_at_tokens": _interval(comparison.at_length),
+        "speedup_at_tokens": _interval(comparison.at_length),
         "warnings": list(comparison.warnings()),
     }
 

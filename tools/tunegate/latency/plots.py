@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tunegate.errors import RunError, UsageError
-from tunegate.latency.measurements import Call, Series
+from tunegate.latency.measurements import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def _draw_calls(axes: Axes, series: Sequence[Series]) -> None:
             lw=1.3,
             ls=_DASHES[number % len(_DASHES)],
             zorder=4,
-            label=one.label,
+            label=_label(one, series),
         )
     for place in range(0, len(limits) if len(limits) > 1 else 0, 2):
         # What was asked with one limit belongs together.
@@ -199,7 +199,7 @@ def _draw_box(
 def _write_title(axes: Axes, series: Sequence[Series]) -> None:
     calls = [call for one in series for call in one.calls]
     days = sorted({day for one in series for day in one.days})
-    parts = [f"{len({call.case for call in calls})} cases", f"{len(calls)} calls", _load(calls)]
+    parts = [f"{len({call.case for call in calls})} cases", f"{len(calls)} calls", _load(series)]
     if days:
         parts.append(f"recorded on {days[0] if len(days) == 1 else f'{days[0]} to {days[-1]}'}")
     parts.append(f"run {', '.join(dict.fromkeys(one.run for one in series))}")
@@ -208,12 +208,20 @@ def _write_title(axes: Axes, series: Sequence[Series]) -> None:
     axes.text(0, 1.025, " · ".join(filter(None, parts)), transform=axes.transAxes, fontsize=8.5, color="0.35")
 
 
-def _load(calls: Sequence[Call]) -> str:
-    loads = {call.in_flight for call in calls}
+def _load(series: Sequence[Series]) -> str:
+    loads = {one.most_in_flight for one in series}
     if None in loads:
-        return ""
-    most = max(load for load in loads if load is not None)
+        return "requests in flight: not on record"
+    if len(loads) > 1:
+        return ""  # the labels say it
+    (most,) = loads
     return "one request in flight" if most == 1 else f"up to {most} requests in flight"
+
+
+def _label(one: Series, series: Sequence[Series]) -> str:
+    """Return what a series is called beside the others: with its load, where they were not recorded under one."""
+    differ = len({other.most_in_flight for other in series}) > 1
+    return f"{one.label} (up to {one.most_in_flight} in flight)" if differ and one.load == 1 else one.label
 
 
 def _limits(series: Sequence[Series]) -> list[int | None]:

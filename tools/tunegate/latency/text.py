@@ -49,13 +49,16 @@ def render_comparison(comparison: Comparison) -> Iterator[str]:
     """Yield how a candidate does against its baseline, at each limit and over all, and what to be wary of."""
     candidate, baseline = comparison.candidate, comparison.baseline
     yield f"{candidate.label} against {baseline.label}"
-    quick = f"times as quick ({100 * comparison.level:g} %)"
-    yield f"{'limit':>6}  {'pairs':>5}  {'candidate':>9}  {'baseline':>9}  {quick}"
+    speedup = f"speedup ({100 * comparison.level:g} %)"
+    yield f"{'limit':>6}  {'pairs':>5}  {'candidate':>9}  {'baseline':>9}  {speedup}"
     yield from (_speedup(one) for one in comparison.speedups)
+    reasons = [one.ratio.reason for one in comparison.speedups if isinstance(one.ratio, NotEnoughData)]
+    yield from (f"no interval: {reason}" for reason in dict.fromkeys(reasons))
     yield ""
     overall = comparison.speedups[-1]
     if overall.estimate is not None:
-        yield f"{say_ratio(candidate.label, baseline.label, overall.ratio, overall.estimate)}, by the medians"
+        by = "by the medians" if len(comparison.speedups) < 3 else "by the medians, on average over the limits"
+        yield f"{say_ratio(candidate.label, baseline.label, overall.ratio, overall.estimate)}, {by}"
     length, at = comparison.length, comparison.at_length
     if length is not None and isinstance(at, Interval):
         ours, theirs = (line.at(length) for line in comparison.lines if isinstance(line, Pace))
@@ -109,9 +112,9 @@ def _speedup(one: Speedup) -> str:
     label = "all" if one.limit is None else str(one.limit)
     told = ("-" if value is None else _seconds(value) for value in (one.candidate_s, one.baseline_s))
     medians = "  ".join(f"{text:>9}" for text in told)
-    ratio = "-" if one.estimate is None else f"{one.estimate:.2f} x"
+    ratio = "-" if one.estimate is None else f"{one.estimate:.2f}x"
     if isinstance(one.ratio, NotEnoughData):
-        return f"{label:>6}  {one.pairs:>5}  {medians}  {ratio} ({one.ratio.reason})"
+        return f"{label:>6}  {one.pairs:>5}  {medians}  {ratio} (no interval)"
     return f"{label:>6}  {one.pairs:>5}  {medians}  {ratio} ({one.ratio.low:.2f} to {one.ratio.high:.2f})"
 
 

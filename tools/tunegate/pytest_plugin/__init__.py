@@ -17,6 +17,7 @@ from tunegate.pytest_plugin.neighbours import leave_quickly, spare_hypothesis
 from tunegate.pytest_plugin.options import add_options, stay_in_one_process
 from tunegate.pytest_plugin.outcome import ATTEMPT, guard_of, make_report, planned_of, refuse_twins
 from tunegate.pytest_plugin.partial import has_no_rows
+from tunegate.pytest_plugin.saved_benchmarks import hold_comparison
 from tunegate.pytest_plugin.sharding import keep_shard, tell_controller
 from tunegate.pytest_plugin.stopping import register_stopping
 from tunegate.pytest_plugin.timing import register_timing
@@ -35,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     stay_in_one_process(config)
+    hold_comparison(config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -21,6 +21,8 @@ class WorkAhead:
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
         self._upcoming: Upcoming | Window | None = None
+        self._held: list[Planned] = []
+        """What comes and may not be asked yet."""
         self._expected: set[Cell] = set()
         """What was asked for ahead, where that may turn out to be in vain."""
 
@@ -35,9 +37,7 @@ class WorkAhead:
         planned = planned_of(item)
         if self._upcoming is not None:
             self._limit(item.session)
-            # What is timed is asked when its turn comes, and nothing else before all of that is done.
-            if planned is None or not self._is_alone(planned):
-                self._expect(self._upcoming.now())
+            self._expect(self._upcoming.now(), beside=planned)
             if planned is not None and not self._harness.wants(planned.cell):
                 self._await_in_vain(planned)
         result = yield
@@ -63,22 +63,25 @@ class WorkAhead:
                 return
             raise pytest.UsageError(str(problem)) from problem
         harness = self._harness
-        if harness.options.until_decided and harness.times and harness.options.in_flight == 1:
+        if harness.options.until_decided and harness.times:
             return  # timed cases stand among the others there: each is asked when its turn comes
         if harness.options.until_decided and not harness.is_worker:
             self._upcoming = Window(session, size=harness.in_flight, wants=harness.wants)
         else:
             self._upcoming = Upcoming(session)
 
-    def _expect(self, upcoming: Iterator[Planned]) -> None:
+    def _expect(self, upcoming: Iterator[Planned], *, beside: Planned | None) -> None:
+        """Ask for what comes, as far as it may be under way beside an item: under another load, it waits its turn."""
+        load = beside.cell.load if beside is not None else None
+        self._held.extend(upcoming)
+        if load == 1:
+            return  # what is measured alone is asked when its turn comes, and nothing else before all of that is done
+        ready = [planned for planned in self._held if planned.cell.load == load]
+        self._held = [planned for planned in self._held if planned.cell.load not in (load, 1)]
         if self._harness.options.until_decided:
-            wanted = [planned for planned in upcoming if self._harness.wants(planned.cell)]
-            self._expected.update(planned.cell for planned in wanted)
-            upcoming = iter(wanted)
-        self._harness.session.expect(planned for planned in upcoming if not self._is_alone(planned))
-
-    def _is_alone(self, planned: Planned) -> bool:
-        return planned.eval.times and self._harness.options.in_flight == 1
+            ready = [planned for planned in ready if self._harness.wants(planned.cell)]
+            self._expected.update(planned.cell for planned in ready)
+        self._harness.session.expect(ready)
 
     def _await_in_vain(self, planned: Planned) -> None:
         """Let a reply arrive that was asked for and is not wanted any more: it is paid for, so it is to be recorded."""

@@ -6,15 +6,18 @@ records, by the process that sees all of them: the same live and replayed, with 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tunegate.latency.measurements import Call, call_of
+from tunegate.pytest_plugin.saved_benchmarks import Comparison, is_off
 from tunegate.records import SCORED, Record
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 PREFIX = "--benchmark-"
 _OUTPUTS = ("json", "save", "autosave", "compare", "compare_fail", "histogram", "enable", "verbose")
 """Options of pytest-benchmark that ask for something to be seen, also where pytest's settings hold them."""
-_OFF = ("disable", "skip")
+_FILES = ("json", "save", "autosave")
+"""Those of them that write what was measured."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +37,23 @@ class Row:
     eval: str
     max_tokens: int | None
     model: str
+    load: int = 1
+    """Requests that were to be under way at once."""
 
     @property
     def fullname(self) -> str:
         """What a saved line is found by."""
-        return f"{self.eval if self.max_tokens is None else f'{self.eval}-{self.max_tokens}'}[{self.model}]"
+        limit = "" if self.max_tokens is None else f"-{self.max_tokens}"
+        return f"{self.eval}{limit}{f'-x{self.load}' if self.load > 1 else ''}[{self.model}]"
 
 
 @dataclass(frozen=True)
-class Call:
-    """One reply that came, without its text."""
+class Line:
+    """What is known of one line of the table."""
 
-    case: str
-    repeat: int
-    latency_s: float
-    first_token_s: float | None
-    tokens: int | None
-    is_cut: bool
-    source: str
-    recorded_at: str | None
-    in_flight: int | None
+    calls: list[Call] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+    """How many of its replies were live, and how many recorded."""
 
 
 class Benchmarks:
@@ -61,17 +62,22 @@ class Benchmarks:
     def __init__(self, config: pytest.Config, *, ledger: Ledger) -> None:
         self._session: Any = getattr(config, "_benchmarksession", None)
         option = config.option
-        off = any(getattr(option, f"benchmark_{name}", False) for name in _OFF)
-        enabled = getattr(option, "benchmark_enable", False)
-        self._is_asked = any(getattr(option, f"benchmark_{name}", None) for name in _OUTPUTS) or any(
-            str(word).startswith(PREFIX) for word in config.invocation_params.args
+        self._collects = self._session is not None and not is_off(option)
+        self._runs_nothing = option.collectonly or option.dry_run
+        self._comparison = Comparison(config, session=self._session) if self._collects else None
+        self._saves = any(getattr(option, f"benchmark_{name}", None) for name in _FILES)
+        self._is_asked = (
+            (self._comparison is not None and self._comparison.is_asked)
+            or any(getattr(option, f"benchmark_{name}", None) for name in _OUTPUTS)
+            or any(str(word).startswith(PREFIX) for word in config.invocation_params.args)
         )
-        self._collects = self._session is not None and (enabled or not off)
         self._ledger = ledger
-        self._calls: defaultdict[Row, list[Call]] = defaultdict(list)
-        self._untimed = 0
-        self._is_failed = False
-        self._problem: str | None = None
+        self._lines: defaultdict[Row, Line] = defaultdict(Line)
+        self._untimed: Counter[Row] = Counter()
+        """Replies without a latency on record."""
+        self._uncounted: Counter[Row] = Counter()
+        """Replies whose latency is none of an answer: they were refused, say."""
+        self._saved_nothing = False
 
     def take(self, record: Record, *, times: bool) -> None:
         """Keep what a record says of its latency; `times` says that its eval measures time.
@@ -82,94 +88,111 @@ class Benchmarks:
             return
         if not (times or self._is_asked):
             self._collects = False
-            self._calls.clear()
+            self._lines.clear()
             return
+        call, cell = call_of(record), record.cell
+        row = Row(cell.eval, record.max_tokens, cell.model, cell.load or 1)
         if record.latency_s is None or record.source is None:
-            self._untimed += 1
+            self._untimed[row] += 1
             return
-        cell, usage = record.cell, record.reply.usage if record.reply else None
-        self._calls[Row(cell.eval, record.max_tokens, cell.model)].append(
-            Call(
-                case=cell.case,
-                repeat=cell.repeat,
-                latency_s=record.latency_s,
-                first_token_s=record.first_token_s,
-                tokens=usage.completion_tokens if usage else None,
-                is_cut=record.state == "truncated",
-                source=record.source,
-                recorded_at=record.recorded_at,
-                in_flight=record.in_flight,
-            )
-        )
+        if call is None:
+            self._uncounted[row] += 1
+            return
+        self._lines[row].calls.append(call)
+        self._lines[row].sources[record.source] += 1
 
     # Before pytest-benchmark's own wrapper, which writes, compares and groups what it has.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        if self._collects:
-            # Looked up only here: a matrix that cannot be read is no matter of a run of other tests.
-            order = {name: place for place, name in enumerate(self._ledger.model_order if self._calls else ())}
-            rows = sorted(
-                self._calls,
-                key=lambda row: (row.eval, row.max_tokens or 0, order.get(row.model, len(order)), row.model),
-            )
-            width = max((len(str(row.max_tokens)) for row in rows if row.max_tokens is not None), default=0)
-            self._session.benchmarks += [_benchmark(row, self._calls[row], width=width) for row in rows]
-            self._check_comparison()
-        return (yield)
+        if not self._collects:
+            return (yield)
+        self._make_lines()
+        with warnings.catch_warnings():
+            # It warns where there is nothing to save; here it is told in every mode, and is nobody's error.
+            warnings.simplefilter("ignore", _warning())
+            return (yield)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    # The innermost: what it lets pass is told among pytest's warnings, also where a project makes errors of them.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, object, object]:
         if self._session is None:
             return (yield)
         from pytest_benchmark.session import PerformanceRegression
 
         try:
-            result = yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("default", _warning())
+                result = yield
         except PerformanceRegression:
             # It has been told in full; the exit status says it too, and a traceback says nothing more.
             result = None
         if self._untimed:
-            terminalreporter.write_line(f"{self._untimed} replies have no latency on record, and are in no benchmark")
-        if self._problem is not None:
-            terminalreporter.write_line(self._problem, red=True)
+            terminalreporter.write_line(
+                f"{self._untimed.total()} replies have no latency on record, and are in no benchmark"
+            )
+        if self._uncounted:
+            terminalreporter.write_line(
+                f"{self._uncounted.total()} replies were refused or missed a check, and are in no benchmark"
+            )
+        if self._saved_nothing:
+            terminalreporter.write_line("no benchmarks were saved: no line was measured", yellow=True)
+        for finding in self._comparison.findings if self._comparison is not None else ():
+            colour = {"red": True} if finding.is_failure else {"yellow": True}
+            terminalreporter.write_line(finding.text, **colour)
         return result
 
     def conclude(self, session: pytest.Session) -> None:
         """Let a regression be the exit status where all else went well, in every mode."""
-        failed = self._session is not None and (self._session.performance_regressions or self._problem)
+        failed = self._comparison is not None and (self._comparison.has_failed or self._session.performance_regressions)
         if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             if self._ledger.folder is not None:
                 self._ledger.folder.amend({"exit_status": int(session.exitstatus)})
 
-    def _check_comparison(self) -> None:
-        """What was not compared must not pass for what did not get slower."""
-        saved, made = self._session.compared_mapping or {}, self._session.benchmarks
-        if not self._session.compare_fail or not saved:
+    def _make_lines(self) -> None:
+        """Give pytest-benchmark what was taken, and see what of it can be compared."""
+        # Looked up only here: a matrix that cannot be read is no matter of a run of other tests.
+        order = {name: place for place, name in enumerate(self._ledger.model_order if self._lines else ())}
+        rows = sorted(
+            self._lines,
+            key=lambda row: (row.eval, row.load, row.max_tokens or 0, order.get(row.model, len(order)), row.model),
+        )
+        width = max((len(str(row.max_tokens)) for row in rows if row.max_tokens is not None), default=0)
+        self._session.benchmarks += [_benchmark(row, self._lines[row], width=width) for row in rows]
+        without = {*self._untimed, *self._uncounted}.difference(self._lines)
+        if self._runs_nothing:
             return
-        if not any(one.fullname in names for one in made for names in saved.values()):
-            self._problem = (
-                f"{PREFIX}compare-fail: nothing was compared, as none of the {len(made)} lines measured is "
-                "among those saved"
+        self._saved_nothing = self._saves and not self._session.benchmarks
+        if self._comparison is not None:
+            self._comparison.judge(
+                ours={row.fullname for row in rows},
+                untimed=sorted(row.fullname for row in without),
             )
 
 
-def _benchmark(row: Row, calls: Sequence[Call], *, width: int) -> Any:
+def _warning() -> type[Warning]:
+    """Return what pytest-benchmark warns with."""
+    from pytest_benchmark.logger import PytestBenchmarkWarning
+
+    warning: type[Warning] = PytestBenchmarkWarning
+    return warning
+
+
+def _benchmark(row: Row, line: Line, *, width: int) -> Any:
     """Return what pytest-benchmark keeps of one benchmark; lines of one group are shown beside each other."""
     from pytest_benchmark.stats import Metadata
 
     # As they stand in the plan: workers report in an order of their own, and sums of floats depend on it.
-    ordered = sorted(calls, key=lambda call: (call.case, call.repeat))
-    live = sum(call.source == "live" for call in ordered)
+    ordered = sorted(line.calls, key=lambda call: call.block)
+    live = line.sources["live"]
     label = "" if live == len(ordered) else " (partly recorded)" if live else " (recorded)"
     asked = SimpleNamespace(
         name=f"{row.model}{label}",
         fullname=row.fullname,
-        # It sorts groups as texts: padded, 8 stands before 64.
-        group=row.eval if row.max_tokens is None else f"{row.eval}: {row.max_tokens:>{width}} tokens",
+        group=_group(row, width=width),
         param=row.model,
-        params={"model": row.model, "max_tokens": row.max_tokens},
-        extra_info=_describe(row, ordered),
+        params={"model": row.model, "max_tokens": row.max_tokens, "load": row.load},
+        extra_info=_describe(row, ordered, sources=line.sources),
         cprofile_stats=None,
         has_error=False,
     )
@@ -180,7 +203,14 @@ def _benchmark(row: Row, calls: Sequence[Call], *, width: int) -> Any:
     return made
 
 
-def _describe(row: Row, calls: Sequence[Call]) -> dict[str, Any]:
+def _group(row: Row, *, width: int) -> str:
+    # It sorts groups as texts: padded, 8 stands before 64.
+    limit = [] if row.max_tokens is None else [f"{row.max_tokens:>{width}} tokens"]
+    load = [f"{row.load} in flight"] if row.load > 1 else []
+    return f"{row.eval}: {', '.join([*limit, *load])}" if limit or load else row.eval
+
+
+def _describe(row: Row, calls: Sequence[Call], *, sources: Iterable[str]) -> dict[str, Any]:
     """Return what stands beside the statistics; what is not known of every call is None."""
     counts = [call.tokens for call in calls if call.tokens is not None]
     firsts = [call.first_token_s for call in calls if call.first_token_s is not None]
@@ -191,7 +221,7 @@ def _describe(row: Row, calls: Sequence[Call]) -> dict[str, Any]:
         "eval": row.eval,
         "model": row.model,
         "max_tokens": row.max_tokens,
-        "source": "+".join(sorted({call.source for call in calls})),
+        "source": "+".join(sorted(sources)),
         "recorded_on": days,
         "in_flight": max(loads) if len(loads) == len(calls) else None,
         "completion_tokens": sum(counts) if is_counted else None,

@@ -50,7 +50,7 @@ class Controller:
         self._plugins = config.pluginmanager
         harness.show = self._show
 
-    # Registered late: pytest-benchmark opens its session when it is configured, which is after this plugin.
+    # Registered late: pytest-benchmark has opened its session by then.
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         benchmarks = self._benchmarks = Benchmarks(session.config, ledger=self._ledger)
         self._plugins.register(benchmarks, "tunegate-benchmarks")

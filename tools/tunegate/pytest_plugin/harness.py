@@ -17,7 +17,7 @@ from tunegate.checks import Shape
 from tunegate.errors import RecordingMissing, UsageError
 from tunegate.pytest_plugin.options import Options, read_options
 from tunegate.pytest_plugin.partial import LeftOut, recording_of
-from tunegate.records import Cell
+from tunegate.records import Cell, shelf_of
 from tunegate.session import Planned, Preparer, Session, Watch, choose_models, plan_cells, secrets_in
 from tunegate.session.network import network_forbidden
 
@@ -83,6 +83,7 @@ class Harness:
             subjects=options.subjects,
             shots=options.shots,
             max_tokens=options.max_tokens,
+            in_flight=options.in_flight,
             download=self.records,
         )
 
@@ -178,7 +179,7 @@ class Harness:
         Raises:
             RecordingMissing: nothing is recorded of a model in this eval.
         """
-        bare = [model.name for model in self.models if not self.library.cassette(eval_.name, model.name).exists()]
+        bare = [model.name for model in self.models if not self.has_recordings(eval_, model)]
         if not bare:
             return
         recorded = [model.name for model in self.models if model.name not in bare]
@@ -189,6 +190,12 @@ class Harness:
         if recorded:
             lines.append(f"  to replay what there is: {shlex.join(['pytest', *_named(recorded)])}")
         raise RecordingMissing("\n".join(lines))
+
+    def has_recordings(self, eval_: Eval, model: Model) -> bool:
+        """Say whether anything is recorded of a model in an eval, under a load that is asked for."""
+        loads = self.sources.loads(1) if eval_.load is not None else (None,)
+        shelves = (shelf_of(eval_.name, load=load) for load in loads)
+        return any(self.library.cassette(shelf, model.name).exists() for shelf in shelves)
 
     def network(self) -> AbstractContextManager[None]:
         """Return the block in which code that knows an eval runs: without `--record` nothing leaves it."""

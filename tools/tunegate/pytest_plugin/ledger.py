@@ -162,7 +162,7 @@ class Ledger:
         folder.append(record, line=line)
         self.tally.add(record)
         self._prompts.add(record.messages)
-        used = self._used.setdefault((record.cell.eval, record.cell.model), set())
+        used = self._used.setdefault((record.cell.shelf, record.cell.model), set())
         if record.request is not None:
             used.add((record.request, record.cell.repeat))
         if self._harness.watch is not None:
@@ -195,7 +195,7 @@ class Ledger:
                 "temperature": options.temperature,
                 "shots": options.shots,
                 "max_tokens": _told_limits(options.max_tokens),
-                "in_flight": options.in_flight,
+                "in_flight": _told_limits(options.in_flight),
                 "stream": options.stream,
                 "limit": options.limit,
                 "seed": options.seed,

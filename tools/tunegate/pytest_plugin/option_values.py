@@ -18,9 +18,14 @@ def positive(text: str) -> int:
     return value
 
 
-def max_tokens(text: str) -> str:
-    """Look at a limit of tokens, or several behind commas, and keep the text: xdist carries options to its workers."""
+def numbers(text: str) -> str:
+    """Look at a number from 1 up, or several behind commas, and keep the text: xdist carries options to its workers."""
     return ",".join(str(positive(part.strip())) for part in text.split(","))
+
+
+def split_numbers(text: str | None) -> tuple[int, ...]:
+    """Return what `numbers` has looked at; nothing where the option was not given."""
+    return tuple(map(int, text.split(","))) if text else ()
 
 
 def limit(text: str) -> int | Literal["all"]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from tunegate.pytest_plugin.option_values import dollars, limit, max_tokens, natural, positive, shard, temperature
+from tunegate.pytest_plugin.option_values import (
+    dollars,
+    limit,
+    natural,
+    numbers,
+    positive,
+    shard,
+    split_numbers,
+    temperature,
+)
 from tunegate.session import RecordMode, Shard
 
 
@@ -23,7 +31,7 @@ class Options:
     temperature: float
     shots: int
     max_tokens: tuple[int, ...]
-    in_flight: int
+    in_flight: tuple[int, ...]
     stream: bool
     questions: str | None
     limit: int | Literal["all"] | None
@@ -84,17 +92,17 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--max-tokens",
-        type=max_tokens,
+        type=numbers,
         default=None,
         metavar="N[,N...]",
         help="cut replies at N tokens; several limits for an eval that sweeps them (default: what the eval says)",
     )
     add(
         "--in-flight",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="requests under way at once where an eval that measures time is asked live (default: 1)",
+        type=numbers,
+        default=None,
+        metavar="N[,N...]",
+        help="requests under way at once where time is measured; several make a sweep (default: 1)",
     )
     add(
         "--stream",
@@ -229,8 +237,8 @@ def read_options(config: pytest.Config) -> Options:
         repeat=get("repeat"),
         temperature=get("temperature"),
         shots=get("shots"),
-        max_tokens=tuple(map(int, get("max_tokens").split(","))) if get("max_tokens") else (),
-        in_flight=get("in_flight"),
+        max_tokens=split_numbers(get("max_tokens")),
+        in_flight=split_numbers(get("in_flight")),
         stream=get("stream"),
         questions=get("questions"),
         limit=get("limit"),
@@ -263,32 +271,3 @@ def stay_in_one_process(config: pytest.Config) -> None:
 
 
 _FOLDERS = ("fixtures", "cassettes", "runs")
-_ASKED_DIFFERENTLY: dict[str, object] = {
-    "questions": None,
-    "subject": [],
-    "limit": None,
-    "seed": 0,
-    "shots": 0,
-    "temperature": 0.0,
-    "max_tokens": None,
-    "stream": True,
-    "repeat": 1,
-    "base_url": None,
-    "key_env": "OPENAI_API_KEY",
-}
-"""Options that change what is asked, or how, with their defaults."""
-
-
-def recording_command(item: pytest.Item, *, case: str, model: str) -> str:
-    """Return the command that records what `item` asks, with every option that changes the request."""
-    words = ["pytest", item.nodeid.partition("::")[0], "--record=missing", "--model", model]
-    for name, default in _ASKED_DIFFERENTLY.items():
-        value = item.config.getoption(name)
-        if value == default:
-            continue
-        if name == "stream":
-            words.append("--no-stream")
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            words += [f"--{name.replace('_', '-')}", str(one)]
-    return shlex.join([*words, "-k", case])

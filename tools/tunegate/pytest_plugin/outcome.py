@@ -10,7 +10,7 @@ import pytest
 
 from tunegate.errors import RecordingMissing, TunegateError
 from tunegate.pytest_plugin.harness import HARNESS
-from tunegate.pytest_plugin.options import recording_command
+from tunegate.pytest_plugin.record_command import recording_command
 from tunegate.records import SCORED, Cell, Record
 from tunegate.session import Attempt, Missed, Planned
 from tunegate.session.attempt import ascii_safe

@@ -42,7 +42,7 @@ class LeftOut:
         models = harness.models
         if not eval_.partial or harness.may_go_without or (harness.options.models and self._names(test)):
             return models
-        recorded = [model for model in models if harness.library.cassette(eval_.name, model.name).exists()]
+        recorded = [model for model in models if harness.has_recordings(eval_, model)]
         absent = [model.name for model in models if model not in recorded]
         if absent and (recorded or not self._names(test)):
             self.told[eval_.name] = (

@@ -88,14 +88,12 @@ class Recording:
             redactor=harness.redactor,
             sees_all=self._worker_input is None or harness.times or self._worker_input["workercount"] == 1,
         )
-        most, wanted = harness.options.max_connections, harness.options.in_flight
         return Session(
             harness.library,
             prepare=harness.prepare,
             mode=harness.options.record,
             live=live,
-            # One at a time is the doing of whoever expects them: what is not timed then still goes many at once.
-            in_flight=min(wanted, most) if harness.times and wanted > 1 else most,
+            in_flight=harness.options.max_connections,
         )
 
     def open_counter(self, node: WorkerController) -> None:

@@ -55,6 +55,7 @@ def check_timing(cells: Sequence[Planned], options: Options, *, dist: str) -> No
             f"{names} measures time with one worker asking everything, which --dist {dist} does not allow\n"
             "  use --dist load, or -n 0"
         )
+    _check_loads(cells, options, names=names)
     if options.until_decided and dist != "no":
         raise UsageError(
             f"{names} measures time with one worker asking everything, and --until-decided deals cases out to all\n"
@@ -75,7 +76,7 @@ class InTurns:
         self._harness.times = bool(timed)
         # Until everything is decided, cases stand in an order that the verdict rests on.
         if timed and not self._harness.options.until_decided:
-            place = turn_order(seed=self._harness.options.seed)
+            place = turn_order(seed=self._harness.options.seed)  # one load after the other
             others = [item for item in items if item not in set(timed)]
             cells = {item: planned.cell for item in timed if (planned := planned_of(item)) is not None}
             items[:] = [*sorted(timed, key=lambda item: place(cells[item])), *others]
@@ -97,7 +98,7 @@ class Announcement:
         if self._channel is not None:
             self._channel.send(names)
         elif names and not (session.config.option.collectonly or self._harness.options.dry_run):
-            self._harness.show(describe(names, in_flight=self._harness.options.in_flight))
+            self._harness.show(describe(names, loads=self._harness.options.in_flight))
 
 
 class SoleWorker:
@@ -119,11 +120,35 @@ class SoleWorker:
 
     def _hear(self, evals: list[str]) -> None:
         if evals and not self._evals:
-            self._harness.show(f"{describe(evals, in_flight=self._harness.options.in_flight)}, all from one worker")
+            self._harness.show(f"{describe(evals, loads=self._harness.options.in_flight)}, all from one worker")
         self._evals = self._evals or evals
 
 
-def describe(evals: Sequence[str], *, in_flight: int) -> str:
+def _check_loads(cells: Sequence[Planned], options: Options, *, names: str) -> None:
+    most = max((planned.cell.load or 1 for planned in cells), default=1)
+    if most == 1:
+        return
+    if options.until_decided:
+        raise UsageError(
+            f"{names} measures time under a load, and --until-decided asks one case after the other\n"
+            "  leave out --in-flight or --until-decided"
+        )
+    limits = {"--max-connections": options.max_connections} | {
+        f"max_connections of the endpoint '{planned.model.endpoint.name}'": limit
+        for planned in cells
+        if (planned.cell.load or 1) > 1 and (limit := planned.model.endpoint.limits.max_connections)
+    }
+    for name, limit in limits.items():
+        if limit < most:
+            raise UsageError(
+                f"{names} is to be measured with {most} requests at a time, and {name} is {limit}\n"
+                f"  raise it, or use --in-flight {limit}"
+            )
+
+
+def describe(evals: Sequence[str], *, loads: Sequence[int]) -> str:
     """Say how what measures time is asked."""
-    many = "one request" if in_flight == 1 else f"{in_flight} requests"
+    numbers = sorted({*loads}) or [1]
+    told = " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
+    many = "one request" if numbers == [1] else f"{told} requests"
     return f"{', '.join(evals)}: measured with {many} at a time, the models in turns"

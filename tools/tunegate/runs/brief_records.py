@@ -61,6 +61,10 @@ class BriefRecord(msgspec.Struct, gc=False):
     latency_s: float | None
     first_token_s: float | None
     temperature: float | None = None
+    max_tokens: int | None = None
+    load: int | None = None
+    in_flight: int | None = None
+    recorded_at: str | None = None
 
     @classmethod
     def of(cls, record: Record) -> BriefRecord:
@@ -80,6 +84,10 @@ class BriefRecord(msgspec.Struct, gc=False):
             latency_s=record.latency_s,
             first_token_s=record.first_token_s,
             temperature=cell.temperature,
+            max_tokens=record.max_tokens,
+            load=cell.load,
+            in_flight=record.in_flight,
+            recorded_at=record.recorded_at,
         )
 
 

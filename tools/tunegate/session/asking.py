@@ -83,7 +83,7 @@ class Session:
         prepared = self.prepare(planned)
         answer = self._recorded(prepared)
         if answer is None:
-            cassette = self.library.cassette(cell.eval, cell.model)
+            cassette = self.library.cassette(cell.shelf, cell.model)
             raise RecordingMissing(cassette.explain(prepared.request, case=cell.case, repeat=cell.repeat))
         return replace(answer, source="live") if cell in self.fresh else answer
 
@@ -121,14 +121,14 @@ class Session:
         """Read what was recorded up to now: several cells at once may be what a worker left that has just died."""
         if self._mode != "missing" or len(cells) < 2:
             return
-        for key in {(planned.cell.eval, planned.cell.model) for planned in cells}:
+        for key in {(planned.cell.shelf, planned.cell.model) for planned in cells}:
             # What cannot be read is told by the item that needs it.
             with suppress(CassetteError):
                 self.library.cassette(*key).keys()
 
     def _recorded(self, prepared: Prepared) -> Answer | None:
         cell = prepared.cell
-        cassette = self.library.cassette(cell.eval, cell.model)
+        cassette = self.library.cassette(cell.shelf, cell.model)
         # Another process may have recorded it in the meantime: look again before paying for it.
         found = cassette.find(prepared.request, repeat=cell.repeat, refresh=self._mode == "missing")
         return None if found is None else Answer(prepared, found, read_exchange(found), "cassette")

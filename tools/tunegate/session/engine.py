@@ -48,7 +48,7 @@ class Engine:
 
     Args:
         answer: answers one cell; runs on the engine's loop, up to `in_flight` at a time.
-        in_flight: how many cells of one endpoint are worked on at a time.
+        in_flight: how many cells of one endpoint are worked on at a time; cells under a load go by that.
         close: runs on the loop when everything else has ended there.
     """
 
@@ -176,10 +176,16 @@ class Engine:
         if self._is_stopped:
             place.future.set_exception(WireError(_STOPPED))
             return
-        slot = self._lanes.setdefault(place.planned.model.endpoint, Slot(self._in_flight, room=self._room))
+        slot = self._lane_of(place.planned)
         task = place.task = asyncio.get_running_loop().create_task(self._run(place, slot))
         self._tasks.add(task)
         task.add_done_callback(partial(self._end, place))
+
+    def _lane_of(self, planned: Planned) -> Slot:
+        """Return the lane of an endpoint; what is measured under a load has one for all endpoints together."""
+        load = planned.cell.load or 1
+        lane, places = (load, load) if load > 1 else (planned.model.endpoint, self._in_flight)
+        return self._lanes.setdefault(lane, Slot(places, room=self._room))
 
     async def _run(self, place: _Place, slot: Slot) -> None:
         try:

@@ -145,7 +145,7 @@ def forecast_run(
         prepared = prepare(planned)
         cell = planned.cell
         total = sums.setdefault(cell.model, _Sum())
-        cassette = library.cassette(cell.eval, cell.model)
+        cassette = library.cassette(cell.shelf, cell.model)
         if not records_all and cassette.holds(prepared.request, repeat=cell.repeat):
             total.recorded += 1
             continue

@@ -81,7 +81,7 @@ class Live:
         exchange, reading = await self._ask(prepared, slot)
         cell = prepared.cell
         noted = replace(exchange, repeat=cell.repeat, note={**note_of(cell, reading), **exchange.note})
-        kept = await _waited_out(self._keeper.keep(cell.eval, cell.model, noted))
+        kept = await _waited_out(self._keeper.keep(cell.shelf, cell.model, noted))
         # Read what was kept, not what came: a live record and its replay are then equal by construction.
         return Answer(prepared, kept, reading if kept.body == noted.body else read_exchange(kept), "live")
 

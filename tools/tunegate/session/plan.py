@@ -103,7 +103,7 @@ def plan_cells(
     case that the eval gives a temperature of its own, where the row fixes none.
 
     Raises:
-        UsageError: the eval has no cases, two of one id, or a temperature or limit of a case that is none.
+        UsageError: the eval has no cases, two of one id, or a temperature, limit or load of a case that is none.
         CaseFileError: the prompt needs what the case files do not have.
     """
     cases = eval_.cases(sources)
@@ -118,6 +118,7 @@ def plan_cells(
     temperatures = {case.id: _temperature_of_case(case, eval_, temperature) for case in cases}
     for case in cases:
         eval_.limit_of(case)
+    loads = {case.id: eval_.load_of(case) for case in cases}
     for shots in {_shots_of(model, sources) for model in models}:
         # Says once, before anything is asked, what would fail for every item.
         eval_.prompt(cases[0], sources.with_shots(shots))
@@ -134,6 +135,7 @@ def plan_cells(
                 repeat=repeat,
                 temperature=_temperature_of(model, temperatures[case.id]),
                 shots=_shots_of(model, sources),
+                load=loads[case.id],
             ),
         )
         for model in models

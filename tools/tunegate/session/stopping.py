@@ -33,18 +33,19 @@ def case_order(*, seed: int) -> Callable[[Cell], tuple[int, str, str]]:
     return lambda cell: (order_key(cell.eval, cell.case, seed=seed), cell.eval, cell.case)
 
 
-def turn_order(*, seed: int) -> Callable[[Cell], tuple[int, str, str, int, int, str]]:
+def turn_order(*, seed: int) -> Callable[[Cell], tuple[int, int, str, str, int, int, str]]:
     """Return the key that sorts cells for measuring time: a case's models one after the other, all in a random order.
 
-    Each repeat of a case is a block of its own, with the models in a random order within: what drifts while the run
-    goes on hits all models alike (a randomized complete block design: Montgomery, "Design and Analysis of
-    Experiments", chapter 4).
+    What is measured under one load stands together, the smaller load first. Each repeat of a case is a block of its
+    own, with the models in a random order within: what drifts while the run goes on hits all models alike (a
+    randomized complete block design: Montgomery, "Design and Analysis of Experiments", chapter 4).
     """
 
-    def place(cell: Cell) -> tuple[int, str, str, int, int, str]:
+    def place(cell: Cell) -> tuple[int, int, str, str, int, int, str]:
         block = f"{cell.case}\0{cell.repeat}"
         within = order_key(cell.eval, f"{block}\0{cell.model}", seed=seed)
-        return order_key(cell.eval, block, seed=seed), cell.eval, cell.case, cell.repeat, within, cell.model
+        where = order_key(cell.eval, block, seed=seed)
+        return cell.load or 1, where, cell.eval, cell.case, cell.repeat, within, cell.model
 
     return place
 

@@ -31,6 +31,7 @@ from tunegate.stats.curve_shape import CurveShape
 from tunegate.stats.curves import SaturatingCurve, fit_curve
 from tunegate.stats.families import holm
 from tunegate.stats.interval import Interval, NotEnoughData
+from tunegate.stats.median_ratios import ResampledRatio, bootstrap_ratio_of_medians, ratio_of_medians
 from tunegate.stats.ordering import order_key
 from tunegate.stats.pace import Pace, fit_pace, ratio_at
 from tunegate.stats.pairs import (
@@ -45,12 +46,7 @@ from tunegate.stats.pairs import (
 from tunegate.stats.percentiles import p_percentile_above, p_percentile_below, percentile
 from tunegate.stats.plans import cases_needed, difference_variance, minimal_detectable_difference, share_variance
 from tunegate.stats.ratios import MeanRatio, ratio_of_means
-from tunegate.stats.resampling import (
-    ResampledRatio,
-    bootstrap_difference,
-    bootstrap_ratio_of_medians,
-    ratio_of_medians,
-)
+from tunegate.stats.resampling import bootstrap_difference
 from tunegate.stats.shares import (
     ClusterCounts,
     Judged,

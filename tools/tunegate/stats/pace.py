@@ -24,6 +24,8 @@ _STEPS = 40
 _BISQUARE = 4.685
 """Standard deviations beyond which a call has no say: 95 % efficient where nothing is wrong with any (Tukey's)."""
 _NORMAL_MAD = 0.6745
+_NUMBERS_AT_ONCE = 2**18
+"""Resamples are fitted a few at a time: they are gone through many times, and stay in the processor's cache."""
 _LEAST_SCALE = 1e-6
 """Of what is left, relative: what rounding to microseconds leaves of nothing."""
 
@@ -75,7 +77,7 @@ def fit_pace(tokens: Sequence[float], latency_s: Sequence[float], *, seed: int) 
     lose their say (Tukey's bisquare, by weighted least squares again and again: Huber and Ronchetti 2009, "Robust
     Statistics", 2nd edition, chapter 7). It begins at the median of the slopes between calls of different length
     (Theil 1950; Sen 1968, JASA 63:1379-1389), which up to 29 % of calls that are off by anything do not move far.
-    Intervals come from resampled calls.
+    Intervals come from resampled calls. A line that begins below 0, or falls, is none: the calls follow another law.
 
     Raises:
         ValueError: the sides differ in length, or a value is not finite, a count below 1 or a time not above 0.
@@ -92,14 +94,20 @@ def fit_pace(tokens: Sequence[float], latency_s: Sequence[float], *, seed: int) 
     order = np.lexsort((np.array(latency_s, dtype=float), np.array(tokens, dtype=float)))
     counts, times = np.array(tokens, dtype=float)[order], np.array(latency_s, dtype=float)[order]
     first_token_s, pace_s = _polish(counts[None], times[None], start=_begin(counts, times))[0]
+    if first_token_s <= 0 or pace_s < 0:
+        return NotEnoughData(
+            f"no line fits: it would begin at {first_token_s:.3g} s and take {1000 * pace_s:.3g} ms a token"
+        )
     drawn: list[tuple[float, float]] = []
     if len(counts) >= FEWEST:
         dice = np.random.default_rng(seed)
         taken = dice.integers(len(counts), size=(RESAMPLES, len(counts)))
         # A resample of one length only has no line.
         taken = taken[np.ptp(counts[taken], axis=1) > 0]
-        found = _polish(counts[taken], times[taken], start=(first_token_s, pace_s))
-        drawn = [(float(first), float(pace)) for first, pace in found]
+        at_once = max(1, _NUMBERS_AT_ONCE // len(counts))
+        for part in (taken[place : place + at_once] for place in range(0, len(taken), at_once)):
+            found = _polish(counts[part], times[part], start=(first_token_s, pace_s))
+            drawn += [(float(first), float(pace)) for first, pace in found]
     return Pace(float(first_token_s), float(pace_s), len(counts), float(counts[0]), float(counts[-1]), tuple(drawn))
 
 
@@ -114,7 +122,7 @@ def ratio_at(a: Pace, b: Pace, *, tokens: float, level: float = 0.95) -> Interva
     top, bottom = a.at(tokens), b.at(tokens)
     pairs = list(zip(a.drawn_at(tokens), b.drawn_at(tokens), strict=False))
     if min(top, bottom, *(value for pair in pairs for value in pair)) <= 0:
-        return NotEnoughData(f"the line of {'one' if bottom > 0 else 'the other'} says nothing at {tokens:g} tokens")
+        return NotEnoughData(f"a line, or one of its resamples, is not above 0 at {tokens:g} tokens")
     return _percentile_interval(top / bottom, [x / y for x, y in pairs], n=min(a.n, b.n), level=level)
 
 

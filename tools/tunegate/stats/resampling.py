@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunegate.stats.interval import Interval, NotEnoughData, quantile_of
@@ -18,11 +16,7 @@ RESAMPLES = 1_999
 """Resamples by default: the error of a limit by chance is then about 1.5 % of the interval's width."""
 FEWEST = 8
 """Clusters, or values on a side, below which a bootstrap interval is known to cover too little."""
-MOST_DRAWN_IN_PAIRS = 5_000
-"""Cases up to which the medians of two sides are drawn in pairs: it takes time, and there is less to gain from it."""
 _NUMBERS_AT_ONCE = 2**21
-_COUNTS_AT_ONCE = 2**18
-"""They are gone through several times, and stay in the processor's cache."""
 
 
 def bootstrap_difference(
@@ -75,174 +69,3 @@ def bootstrap_difference(
     ).confidence_interval
     estimate = float(sums.sum() / sizes.sum())
     return Interval(estimate, float(found.low), float(found.high), level, n=int(sizes.sum()), clusters=len(totals))
-
-
-@dataclass(frozen=True)
-class ResampledRatio:
-    """A ratio of medians, and what it came to in each resample."""
-
-    estimate: float
-    ratios: tuple[float, ...]
-    """Of the resamples, rising; not all the same."""
-    n: int
-    """Values of the smaller side."""
-
-    def interval(self, level: float) -> Interval | NotEnoughData:
-        """Return the ratio with its percentile interval.
-
-        Raises:
-            ValueError: `level` is not between 0 and 1.
-        """
-        quantile_of(level)
-        tail = (1 - level) / 2
-        # The smallest number of resamples beyond a threshold whose p-value is no longer below the tail.
-        rank = max(0, int(tail * (len(self.ratios) + 1)) - 2)
-        while _p_of(rank, len(self.ratios)) < tail:
-            rank += 1
-        if not rank:
-            return NotEnoughData(f"{len(self.ratios)} resamples are too few for the limits of a level of {level:g}")
-        low, high = self.ratios[rank - 1], self.ratios[-rank]
-        if low == high:
-            return NotEnoughData(
-                "the values hardly differ, so that resampling cannot tell how well their median is known"
-            )
-        return Interval(self.estimate, min(low, self.estimate), max(high, self.estimate), level, self.n)
-
-    def p_below(self, threshold: float) -> float:
-        """Return the one-sided p-value against a ratio of at least `threshold`: small says that it is less.
-
-        (1 + resamples from `threshold` on) / (1 + resamples): Davison and Hinkley (1997), "Bootstrap Methods and
-        their Application", chapter 4. Below (1 - level) / 2 exactly where the interval of that level, if there is
-        one, lies below `threshold`; never below 1 / (1 + resamples).
-        """
-        beyond = len(self.ratios) - bisect_left(self.ratios, threshold)
-        p = _p_of(beyond, len(self.ratios))
-        return p if self.estimate < threshold else max(p, 0.5)
-
-    def p_above(self, threshold: float) -> float:
-        """Return the one-sided p-value against a ratio of at most `threshold`: small says that it is more.
-
-        The mirror of `p_below`.
-        """
-        p = _p_of(bisect_right(self.ratios, threshold), len(self.ratios))
-        return p if self.estimate > threshold else max(p, 0.5)
-
-
-def bootstrap_ratio_of_medians(
-    a: Sequence[float], b: Sequence[float], *, seed: int, paired: bool = False, resamples: int = RESAMPLES
-) -> ResampledRatio | NotEnoughData:
-    """Median of `a` over the median of `b`, and what they come to in resamples: latencies.
-
-    Values are positive, one a case: repeats are brought together before. With `paired`, both sides are in the
-    same order of cases, and cases are drawn; else each side is drawn for itself. So it also is with `paired`
-    beyond `MOST_DRAWN_IN_PAIRS` cases: where a case that is slow for one is slow for the other, as is usual, that
-    makes the interval wider than it need be. Percentile limits are the same for the ratio as for its logarithm,
-    and need no standard error, which a median hardly has (Efron and Tibshirani 1993, "An Introduction to the
-    Bootstrap", chapter 13).
-
-    Raises:
-        ValueError: a value is not positive and finite, or, with `paired`, the sides differ in length.
-    """
-    if paired and len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} values are no pairs")
-    import numpy as np
-
-    top, bottom = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    for side in (top, bottom):
-        if not (np.isfinite(side).all() and (side > 0).all()):
-            raise ValueError("a ratio of medians is of positive values only")
-    fewest = min(len(top), len(bottom))
-    if fewest < FEWEST:
-        return NotEnoughData(f"{fewest} values are too few to resample: at least {FEWEST} are needed")
-    dice = np.random.default_rng(seed)
-    if paired and fewest <= MOST_DRAWN_IN_PAIRS:
-        ratios = _draw_paired_ratios(top, bottom, resamples=resamples, dice=dice)
-    else:
-        ratios = _draw_medians(top, resamples, dice=dice) / _draw_medians(bottom, resamples, dice=dice)
-    ratios.sort()
-    if ratios[0] == ratios[-1]:
-        return NotEnoughData("the values hardly differ, so that resampling cannot tell how well their median is known")
-    return ResampledRatio(float(np.median(top) / np.median(bottom)), tuple(ratios.tolist()), fewest)
-
-
-def ratio_of_medians(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    seed: int,
-    level: float = 0.95,
-    paired: bool = False,
-    resamples: int = RESAMPLES,
-) -> Interval | NotEnoughData:
-    """Median of `a` over the median of `b`, with its interval by `bootstrap_ratio_of_medians`.
-
-    Raises:
-        ValueError: as there, or `level` is not between 0 and 1.
-    """
-    quantile_of(level)
-    ratio = bootstrap_ratio_of_medians(a, b, seed=seed, paired=paired, resamples=resamples)
-    return ratio if isinstance(ratio, NotEnoughData) else ratio.interval(level)
-
-
-def _p_of(beyond: int, resamples: int) -> float:
-    return (1 + beyond) / (1 + resamples)
-
-
-def _draw_medians(values: NDArray[np.float64], resamples: int, *, dice: np.random.Generator) -> NDArray[np.float64]:
-    """Return the medians of so many resamples, drawn by their ranks: exactly, and quick for any number of values.
-
-    The indices of a resample are n U_i, rounded up, with uniform U_i; so its k-th smallest value has the index n U_(k),
-    and U_(k) is beta distributed (k, n - k + 1). The next larger one is the smallest of n - k that are uniform
-    between U_(k) and 1.
-    """
-    import numpy as np
-
-    ordered, n = np.sort(values), len(values)
-    lower = (n + 1) // 2
-    place = dice.beta(lower, n - lower + 1, resamples)
-    medians: NDArray[np.float64] = _values_at(place, ordered)
-    if n % 2:
-        return medians
-    following = place + (1 - place) * dice.beta(1, n - lower, resamples)
-    return (medians + _values_at(following, ordered)) / 2
-
-
-def _values_at(places: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
-    ranks = np.clip(np.ceil(len(ordered) * places), 1, len(ordered))
-    found: NDArray[np.float64] = ordered[ranks.astype(np.int64) - 1]
-    return found
-
-
-def _draw_paired_ratios(
-    top: NDArray[np.float64], bottom: NDArray[np.float64], *, resamples: int, dice: np.random.Generator
-) -> NDArray[np.float64]:
-    """Return the ratios of the medians of so many resamples of cases.
-
-    Cases are sorted once; a median is then where the sum of how often each was drawn reaches the middle.
-    """
-    import numpy as np
-
-    n = len(top)
-    by_top = np.argsort(top, kind="stable")
-    by_bottom = np.argsort(bottom[by_top], kind="stable")
-    top, bottom = top[by_top], np.sort(bottom)
-
-    def medians(times: NDArray[np.int16], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.cumsum(times, axis=1, dtype=np.int16)
-        middle: NDArray[np.float64] = (
-            ordered[(sums < (n + 1) // 2).sum(axis=1)] + ordered[(sums < n // 2 + 1).sum(axis=1)]
-        ) / 2
-        return middle
-
-    ratios: list[NDArray[np.float64]] = []
-    left = resamples
-    while left > 0:
-        count = min(left, max(1, _COUNTS_AT_ONCE // n))
-        left -= count
-        drawn = dice.integers(n, size=(count, n), dtype=np.int32)
-        drawn += (np.arange(count, dtype=np.int32) * n)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.int16)
-        ratios.append(medians(times, top) / medians(times[:, by_bottom], bottom))
-    return np.concatenate(ratios)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -55,13 +55,13 @@ def weigh_ratio(probe: Probe, match: Match, setting: Setting) -> Evidence:
     found = _pair_values(probe, match, setting)
     if isinstance(found, NotEnoughData):
         return know_nothing(probe, found.reason)
-    a, b = found
+    a, b, strata = found
     ratio: MeanRatio | ResampledRatio | NotEnoughData
     if probe.metric == COST:
         ratio = ratio_of_means(a, b)
     else:
         resamples = setting.resamples(probe.rule.family)
-        ratio = bootstrap_ratio_of_medians(a, b, seed=setting.seed, paired=True, resamples=resamples)
+        ratio = bootstrap_ratio_of_medians(a, b, seed=setting.seed, strata=strata, resamples=resamples)
     if isinstance(ratio, NotEnoughData):
         return replace(know_nothing(probe, ratio.reason), clusters=len(a))
     threshold = probe.rule.threshold
@@ -78,8 +78,10 @@ def weigh_ratio(probe: Probe, match: Match, setting: Setting) -> Evidence:
     )
 
 
-def _pair_values(probe: Probe, match: Match, setting: Setting) -> tuple[list[float], list[float]] | NotEnoughData:
-    """Return what each case took on either side, in the same order, where both are known."""
+def _pair_values(
+    probe: Probe, match: Match, setting: Setting
+) -> tuple[list[float], list[float], list[Hashable]] | NotEnoughData:
+    """Return what each case took on either side, where both are known, and under which condition."""
     models = (match.candidate.model, match.baseline.model if match.baseline else "")
     prices = [setting.prices.get(model) for model in models]
     if probe.metric == COST and (unknown := [m for m, p in zip(models, prices, strict=True) if not (p and p.live)]):
@@ -94,7 +96,8 @@ def _pair_values(probe: Probe, match: Match, setting: Setting) -> tuple[list[flo
         return NotEnoughData("calls that cost nothing have no ratio")
     if probe.metric != COST and min(*a, *b) <= 0:
         return NotEnoughData(f"a {probe.metric} of 0 is on record, and has no ratio")
-    return a, b
+    sheet, _ = match.sides(probe.eval)
+    return a, b, [sheet.strata[sheet.numbers[case]] for case in cases]
 
 
 def _spread_of_ratio(effect: Estimate, threshold: float, *, level: float) -> Spread | None:
