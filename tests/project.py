@@ -20,7 +20,9 @@ from tunegate.testing import Scripted
 
 ROOT = Path(__file__).resolve().parents[1]
 # pytest prints more where it sees a CI's variables; what a test reads must not depend on where it runs.
-OURS = {name: value for name, value in os.environ.items() if name not in {"CI", "BUILD_NUMBER"}} | {
+_OUTER = {"CI", "BUILD_NUMBER", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"}
+"""What the run that tests says of itself, and would be taken for the tested one's."""
+OURS = {name: value for name, value in os.environ.items() if name not in _OUTER} | {
     "OPENAI_API_KEY": "",
     "OPENAI_BASE_URL": "",
     "COLUMNS": "120",
