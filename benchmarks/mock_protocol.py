@@ -130,11 +130,13 @@ class Conversation(asyncio.Protocol):
             pieces = stream_pieces(request, text, name=name, chunks=chunks, finish=finish)
             seen.status, seen.first_ns = 200, time.monotonic_ns()
             head = http_head(200, length=None, kind="text/event-stream", more=self._headers())
-            self._write_pieces(deque(pieces[: len(pieces) // 2] if fault == "cut" else pieces), head, fault)
+            kept = deque(pieces[: len(pieces) // 2] if fault == "cut" else pieces)
+            self._write_pieces(kept, head, fault, due=asyncio.get_running_loop().time())
         else:
             self._finish(200, whole_body(request, text, name=name), outcome=fault or "answered", cut=fault == "cut")
 
-    def _write_pieces(self, pieces: deque[bytes], head: bytes, fault: Fault | None) -> None:
+    def _write_pieces(self, pieces: deque[bytes], head: bytes, fault: Fault | None, due: float) -> None:
+        """Write what is due; the others are due by the clock, so that what one is late does not add up."""
         seen = self._open
         assert seen is not None
         wait_s = self._server.settings.chunk_ms / 1000
@@ -145,7 +147,8 @@ class Conversation(asyncio.Protocol):
             self._transport.write(head + http_chunk(piece, last=not pieces and fault != "cut"))
             head = b""
             if pieces and wait_s:
-                self._timer = asyncio.get_running_loop().call_later(wait_s, self._write_pieces, pieces, b"", fault)
+                due += wait_s
+                self._timer = asyncio.get_running_loop().call_at(due, self._write_pieces, pieces, b"", fault, due)
                 return
         if fault == "cut":
             self._transport.write(head)

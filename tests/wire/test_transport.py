@@ -428,3 +428,23 @@ def test_rested_loop_asks_nobody() -> None:
         times = runner.run(ask())
     assert len(times) > 10
     assert min(times) > 0
+
+
+class HastyLoop(ArrivalLoop):
+    """A loop whose kernel says that data came long before it was asked for, as its ticks may of a quick reply."""
+
+    def delay_s(self, sock: Any) -> float:  # noqa: ARG002  # whatever the socket
+        return 1.0
+
+
+def test_reply_is_never_timed_before_its_request() -> None:
+    """Where the kernel's clock contradicts the request's, a reply came when it was read: no time is 0."""
+
+    async def ask() -> Exchange:
+        async with serving(write_reply) as server, connected(server.base_url) as send:
+            return await send()
+
+    with asyncio.Runner(loop_factory=HastyLoop) as runner:
+        timing = runner.run(ask()).timing
+    assert timing is not None
+    assert timing.total_s > 0

@@ -151,8 +151,10 @@ class _Stopwatch:
 
     def read(self, response: aiohttp.ClientResponse) -> float:
         """Return when the data arrived that was just read, in seconds; later data never came earlier."""
-        elapsed_s = time.perf_counter() - self._started - delay_s(getattr(response, SOCKET, None))
-        self._last_s = max(self._last_s, elapsed_s)
+        read_s = time.perf_counter() - self._started
+        arrived_s = read_s - delay_s(getattr(response, SOCKET, None))
+        # A clock of 4 ms may say that it came before it was asked for: then it came when it was read.
+        self._last_s = max(self._last_s, arrived_s if arrived_s > 0 else read_s)
         return self._last_s
 
 
